@@ -1,0 +1,112 @@
+//! The AEAD back ends behind one pair of functions.
+
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc_rs;
+#[cfg(feature = "ring")]
+mod ring;
+#[cfg(feature = "rust-crypto")]
+mod rust_crypto;
+
+use crate::error::CryptoError;
+use crate::format::{FIXED_LEN, TAG_LEN};
+use crate::kdf::COMMITMENT_LEN;
+use crate::suite::Suite;
+
+/// Length of the associated data of the AEAD: the fixed header, then the commitment.
+pub(crate) const AAD_LEN: usize = FIXED_LEN + COMMITMENT_LEN;
+
+/// Every message has a key of its own, so its AEAD nonce is always zero.
+const ZERO_NONCE: [u8; 12] = [0; 12];
+
+/// The tag did not match.
+#[derive(Debug)]
+pub(crate) struct OpenError;
+
+/// The library that computes the AEAD.
+///
+/// All variants exist in every build, so that no feature changes this type; a back end that is
+/// not built in is refused when it is chosen.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AeadBackend {
+    /// AWS-LC through `aws-lc-rs`: the fastest on common servers, and the way to FIPS.
+    AwsLcRs,
+    /// `ring`.
+    Ring,
+    /// The `aes-gcm` and `chacha20poly1305` crates: pure Rust.
+    RustCrypto,
+}
+
+impl AeadBackend {
+    /// The back ends that are built in, the preferred one first.
+    pub const AVAILABLE: &'static [Self] = &[
+        #[cfg(feature = "aws-lc-rs")]
+        Self::AwsLcRs,
+        #[cfg(feature = "ring")]
+        Self::Ring,
+        #[cfg(feature = "rust-crypto")]
+        Self::RustCrypto,
+    ];
+
+    /// Refuses a back end that is not built in.
+    pub(crate) fn require(self) -> Result<Self, CryptoError> {
+        if Self::AVAILABLE.contains(&self) {
+            return Ok(self);
+        }
+        let reason = format!("{self:?} is not built in; enable its feature of sealmq-crypto-core");
+        Err(CryptoError::invalid_input("aead_backend", reason))
+    }
+
+    /// Encrypts `in_out` in place and returns the tag.
+    pub(crate) fn seal(
+        self,
+        suite: Suite,
+        key: &[u8],
+        aad: &[u8; AAD_LEN],
+        in_out: &mut [u8],
+    ) -> Result<[u8; TAG_LEN], CryptoError> {
+        match self {
+            #[cfg(feature = "aws-lc-rs")]
+            Self::AwsLcRs => aws_lc_rs::seal(suite, key, aad, in_out),
+            #[cfg(feature = "ring")]
+            Self::Ring => ring::seal(suite, key, aad, in_out),
+            #[cfg(feature = "rust-crypto")]
+            Self::RustCrypto => rust_crypto::seal(suite, key, aad, in_out),
+            #[allow(
+                unreachable_patterns,
+                reason = "which patterns are left depends on features"
+            )]
+            other => other.require().map(|_| [0; TAG_LEN]),
+        }
+    }
+
+    /// Decrypts `in_out`, ciphertext then tag, in place; the plaintext is all but the last 16
+    /// bytes. On failure `in_out` holds no plaintext that is worth anything: the caller wipes it.
+    pub(crate) fn open(
+        self,
+        suite: Suite,
+        key: &[u8],
+        aad: &[u8; AAD_LEN],
+        in_out: &mut [u8],
+    ) -> Result<(), OpenError> {
+        match self {
+            #[cfg(feature = "aws-lc-rs")]
+            Self::AwsLcRs => aws_lc_rs::open(suite, key, aad, in_out),
+            #[cfg(feature = "ring")]
+            Self::Ring => ring::open(suite, key, aad, in_out),
+            #[cfg(feature = "rust-crypto")]
+            Self::RustCrypto => rust_crypto::open(suite, key, aad, in_out),
+            #[allow(
+                unreachable_patterns,
+                reason = "which patterns are left depends on features"
+            )]
+            _ => Err(OpenError),
+        }
+    }
+}
+
+impl Default for AeadBackend {
+    fn default() -> Self {
+        Self::AVAILABLE[0]
+    }
+}

@@ -1,0 +1,56 @@
+//! From a key and a context to one message's AEAD key and commitment (HKDF-SHA256, RFC 5869).
+
+use hkdf::Hkdf;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::context::EncryptionContext;
+use crate::format::FIXED_LEN;
+use crate::secret::EncryptionKey;
+
+/// Length of the commitment in bytes.
+pub(crate) const COMMITMENT_LEN: usize = 32;
+
+/// What is derived for one message: 32 bytes of AEAD key, then 32 bytes of commitment.
+pub(crate) struct MessageSecrets(Zeroizing<[u8; 64]>);
+
+impl MessageSecrets {
+    pub(crate) fn aead_key(&self) -> &[u8] {
+        &self.0[..32]
+    }
+
+    pub(crate) fn commitment(&self) -> &[u8] {
+        &self.0[32..]
+    }
+}
+
+/// A key with its HMAC states computed once. Zeroized on drop.
+pub(crate) struct KeyDerivation(Hkdf<Sha256>);
+
+impl KeyDerivation {
+    pub(crate) fn new(key: &EncryptionKey) -> Self {
+        // The PRK is the key itself: 32 uniform bytes need no extract step (RFC 5869, 3.3).
+        // `from_prk` refuses only keys shorter than the hash, which an EncryptionKey never is.
+        Self(Hkdf::from_prk(key.expose_secret()).unwrap_or_else(|_| unreachable!()))
+    }
+
+    pub(crate) fn derive(
+        &self,
+        fixed: &[u8; FIXED_LEN],
+        context: &EncryptionContext,
+    ) -> MessageSecrets {
+        let mut hasher = Sha256::new_with_prefix(b"QRE1/context");
+        hasher.update(fixed);
+        for part in context.parts() {
+            hasher.update(part);
+        }
+        let context_hash = hasher.finalize();
+        let mut okm = Zeroizing::new([0; 64]);
+        // Expanding fails only beyond 255 hash lengths; 64 bytes are two.
+        let expanded = self
+            .0
+            .expand_multi_info(&[b"QRE1/message", context_hash.as_slice()], okm.as_mut());
+        debug_assert!(expanded.is_ok());
+        MessageSecrets(okm)
+    }
+}

@@ -1,0 +1,14 @@
+//! From key sources to keys that are ready: caps, caches, single flight, refresh ahead, revoke.
+
+mod cache;
+mod events;
+mod named;
+mod opening;
+mod policy;
+mod ring;
+mod sealing;
+
+pub use events::{BackgroundTask, KeyEvent, KeyObserver, Spawn};
+pub use named::NamedKeys;
+pub use policy::KeyringPolicy;
+pub use ring::{Keyring, KeyringBuilder};

@@ -1,0 +1,386 @@
+//! Sealing and opening bodies: the trait, and its implementation with keys in this process.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+
+use crate::aead::AeadBackend;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{CryptoConfig, Freshness};
+use crate::context::EncryptionContext;
+use crate::encrypted_message::{EncryptedMessage, Nonce};
+use crate::error::{CryptoError, CryptoErrorKind, opening_error};
+use crate::format::{Frame, KeyReference, NONCE_LEN};
+use crate::keyring::{Keyring, NamedKeys};
+use crate::keys::{KeyError, KeyErrorKind};
+use crate::message_key::MessageKey;
+use crate::random::{EntropySource, kernel_entropy};
+use crate::suite::Suite;
+
+/// One body to seal.
+#[derive(Debug, Clone, Copy)]
+pub struct SealRequest<'a> {
+    /// The body.
+    pub plaintext: &'a [u8],
+    /// What it is bound to.
+    pub context: &'a EncryptionContext,
+}
+
+/// A message that was authenticated and decrypted, and is not released yet: its age is still to
+/// be judged.
+pub struct OpenedMessage {
+    plaintext: Bytes,
+    encrypted_at_ms: u64,
+    nonce: Nonce,
+    key: Arc<MessageKey>,
+}
+
+impl OpenedMessage {
+    /// An opened message, for implementations of [`CryptoProvider`].
+    pub fn new(plaintext: Bytes, sealed: &EncryptedMessage, key: Arc<MessageKey>) -> Self {
+        let (encrypted_at_ms, nonce) = (sealed.encrypted_at_ms(), sealed.nonce());
+        Self {
+            plaintext,
+            encrypted_at_ms,
+            nonce,
+            key,
+        }
+    }
+
+    /// When it was sealed, in Unix milliseconds; authentic.
+    pub fn encrypted_at_ms(&self) -> u64 {
+        self.encrypted_at_ms
+    }
+
+    /// Its nonce, the replay id; authentic.
+    pub fn nonce(&self) -> Nonce {
+        self.nonce
+    }
+
+    /// The key id or KEK alias that opened it.
+    pub fn key_label(&self) -> &str {
+        self.key.label()
+    }
+
+    /// The body, if the message is fresh enough.
+    ///
+    /// # Errors
+    /// `MessageExpired` or `MessageFromFuture`, with the time and the limit.
+    pub fn release(self, freshness: &Freshness, now_ms: u64) -> Result<Bytes, CryptoError> {
+        freshness.check(self.encrypted_at_ms, now_ms)?;
+        Ok(self.plaintext)
+    }
+
+    /// The body, however old the message is: for dead-letter queues and for queues whose policy
+    /// sets no maximum age. A replay can be of any age.
+    pub fn danger_release_at_any_age(self) -> Bytes {
+        self.plaintext
+    }
+}
+
+impl fmt::Debug for OpenedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenedMessage")
+            .field("plaintext_bytes", &self.plaintext.len())
+            .field("encrypted_at_ms", &self.encrypted_at_ms)
+            .field("key", &self.key.label())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Seals and opens message bodies.
+///
+/// # Contract
+/// - A sealed message opens only under an equal [`EncryptionContext`] and the key it was sealed
+///   with; anything else is `AuthenticationFailed`, without a byte of plaintext.
+/// - Batches are index-aligned, and one bad message does not fail its batch.
+/// - Keys are looked up by what the frame names among the receiver's own; no key is tried out.
+#[async_trait]
+pub trait CryptoProvider: Send + Sync {
+    /// Seals one body.
+    ///
+    /// # Errors
+    /// `KeyUnavailable` (retryable) when no key can be had; `KeyNotFound` when there is none;
+    /// `InvalidInput` when the body is over a cap.
+    async fn encrypt(
+        &self,
+        plaintext: &[u8],
+        context: &EncryptionContext,
+    ) -> Result<EncryptedMessage, CryptoError>;
+
+    /// Authenticates and decrypts one message.
+    ///
+    /// # Errors
+    /// `AuthenticationFailed`, `KeyNotFound`, `Unsupported`: permanent, they are about the
+    /// message. `KeyUnavailable`: retryable, it is not.
+    async fn decrypt(
+        &self,
+        message: EncryptedMessage,
+        context: &EncryptionContext,
+    ) -> Result<OpenedMessage, CryptoError>;
+
+    /// Seals a batch.
+    async fn encrypt_batch(
+        &self,
+        requests: &[SealRequest<'_>],
+    ) -> Vec<Result<EncryptedMessage, CryptoError>> {
+        let mut sealed = Vec::with_capacity(requests.len());
+        for request in requests {
+            sealed.push(self.encrypt(request.plaintext, request.context).await);
+        }
+        sealed
+    }
+
+    /// Opens a batch.
+    async fn decrypt_batch(
+        &self,
+        messages: Vec<(EncryptedMessage, &EncryptionContext)>,
+    ) -> Vec<Result<OpenedMessage, CryptoError>> {
+        let mut opened = Vec::with_capacity(messages.len());
+        for (message, context) in messages {
+            opened.push(self.decrypt(message, context).await);
+        }
+        opened
+    }
+}
+
+/// Seals and opens in this process, with AES-256-GCM (suite 0x01) or ChaCha20-Poly1305 (0x02).
+pub struct AesGcmCryptoProvider {
+    named: Option<NamedKeys>,
+    keyring: Option<Keyring>,
+    suite: Suite,
+    accepted_suites: Vec<Suite>,
+    backend: AeadBackend,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn EntropySource>,
+}
+
+/// Collects the parts of an [`AesGcmCryptoProvider`].
+#[must_use]
+pub struct AesGcmCryptoProviderBuilder(AesGcmCryptoProvider);
+
+impl AesGcmCryptoProviderBuilder {
+    /// Opens with these named keys, and seals with them if there is no keyring.
+    pub fn named_keys(mut self, named: NamedKeys) -> Self {
+        self.0.named = Some(named);
+        self
+    }
+
+    /// Seals and opens with wrapped DEKs of this keyring.
+    pub fn keyring(mut self, keyring: Keyring) -> Self {
+        self.0.keyring = Some(keyring);
+        self
+    }
+
+    /// Takes suites and back end from this policy.
+    pub fn config(mut self, config: &CryptoConfig) -> Self {
+        self.0.suite = config.suite;
+        self.0.accepted_suites.clone_from(&config.accepted_suites);
+        self.0.backend = config.aead_backend;
+        self
+    }
+
+    /// Replaces the system's clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.0.clock = clock;
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn entropy(mut self, entropy: Arc<dyn EntropySource>) -> Self {
+        self.0.entropy = entropy;
+        self
+    }
+
+    /// The finished provider.
+    ///
+    /// # Errors
+    /// `InvalidInput` names `keys` when there is no key source at all, or `aead_backend` when it
+    /// is not built in.
+    pub fn build(self) -> Result<AesGcmCryptoProvider, CryptoError> {
+        self.0.backend.require()?;
+        if self.0.named.is_none() && self.0.keyring.is_none() {
+            let reason = "neither a key provider nor a key service is configured";
+            return Err(CryptoError::invalid_input("keys", reason));
+        }
+        Ok(self.0)
+    }
+}
+
+impl AesGcmCryptoProvider {
+    /// Begins a provider with the default suites, back end and clock.
+    pub fn builder() -> AesGcmCryptoProviderBuilder {
+        AesGcmCryptoProviderBuilder(Self {
+            named: None,
+            keyring: None,
+            suite: Suite::default(),
+            accepted_suites: Suite::ALL.to_vec(),
+            backend: AeadBackend::default(),
+            clock: Arc::new(SystemClock::new()),
+            entropy: kernel_entropy(),
+        })
+    }
+
+    async fn sealing_key(
+        &self,
+        requests: &[SealRequest<'_>],
+    ) -> Result<Arc<MessageKey>, CryptoError> {
+        let key = match (&self.keyring, &self.named) {
+            (Some(keyring), _) => {
+                let bytes = requests
+                    .iter()
+                    .map(|request| request.plaintext.len() as u64)
+                    .sum();
+                let context = requests[0]
+                    .context
+                    .scope()
+                    .wrap_context()
+                    .map_err(sealing_error)?;
+                keyring
+                    .sealing_key(context, self.suite, requests.len() as u64, bytes)
+                    .await
+            }
+            (None, Some(named)) => named.sealing_key().await,
+            (None, None) => Err(KeyError::new(KeyErrorKind::KeyNotFound, "no key source")),
+        };
+        key.map_err(sealing_error)
+    }
+
+    async fn opening_key(
+        &self,
+        frame: &Frame<'_>,
+        context: &EncryptionContext,
+    ) -> Result<Arc<MessageKey>, CryptoError> {
+        let suite = frame.suite();
+        if !self.accepted_suites.contains(&suite) {
+            let kind = CryptoErrorKind::Unsupported {
+                field: "suite",
+                value: suite.id(),
+            };
+            return Err(CryptoError::new(kind));
+        }
+        let label = frame.key_reference().label();
+        let not_found = || KeyError::new(KeyErrorKind::KeyNotFound, "no such key source");
+        let key = match frame.key_reference() {
+            KeyReference::Named(key_id) => match &self.named {
+                Some(named) => named.opening_key(key_id).await,
+                None => Err(not_found()),
+            },
+            KeyReference::Wrapped(wrapped) => match &self.keyring {
+                Some(keyring) => match context.scope().wrap_context() {
+                    Ok(wrap_context) => keyring.opening_key(wrap_context, suite, wrapped).await,
+                    Err(error) => Err(error),
+                },
+                None => Err(not_found()),
+            },
+        };
+        key.map_err(|error| opening_error(error, label))
+    }
+
+    /// Seals a run of requests of one scope: one key, one call to the kernel for all nonces.
+    async fn seal_run(
+        &self,
+        run: &[SealRequest<'_>],
+        sealed: &mut Vec<Result<EncryptedMessage, CryptoError>>,
+    ) {
+        let prepared = async {
+            let key = self.sealing_key(run).await?;
+            let mut nonces = vec![0; run.len() * NONCE_LEN];
+            self.entropy.fill(&mut nonces)?;
+            Ok::<_, CryptoError>((key, nonces))
+        };
+        let (key, nonces) = match prepared.await {
+            Ok(prepared) => prepared,
+            Err(error) => return sealed.extend(run.iter().map(|_| Err(error.clone()))),
+        };
+        let now_ms = self.clock.unix_ms();
+        let (nonces, _) = nonces.as_chunks::<NONCE_LEN>();
+        for (request, nonce) in run.iter().zip(nonces) {
+            let SealRequest { plaintext, context } = *request;
+            let frame =
+                key.seal_with_nonce(self.suite, self.backend, plaintext, context, now_ms, nonce);
+            sealed.push(frame.and_then(EncryptedMessage::parse));
+        }
+    }
+}
+
+#[async_trait]
+impl CryptoProvider for AesGcmCryptoProvider {
+    async fn encrypt(
+        &self,
+        plaintext: &[u8],
+        context: &EncryptionContext,
+    ) -> Result<EncryptedMessage, CryptoError> {
+        let mut nonce = [0; NONCE_LEN];
+        let key = self
+            .sealing_key(&[SealRequest { plaintext, context }])
+            .await?;
+        self.entropy.fill(&mut nonce)?;
+        let now_ms = self.clock.unix_ms();
+        let frame =
+            key.seal_with_nonce(self.suite, self.backend, plaintext, context, now_ms, &nonce)?;
+        EncryptedMessage::parse(frame)
+    }
+
+    async fn decrypt(
+        &self,
+        message: EncryptedMessage,
+        context: &EncryptionContext,
+    ) -> Result<OpenedMessage, CryptoError> {
+        let frame = Frame::parse(message.as_bytes())?;
+        let key = self.opening_key(&frame, context).await?;
+        let body_at = frame.header_len();
+        let mut opened = OpenedMessage::new(Bytes::new(), &message, Arc::clone(&key));
+        // In place where nobody else holds the bytes, else in a copy.
+        let mut bytes = match message.into_bytes().try_into_mut() {
+            Ok(bytes) => bytes,
+            Err(held) => BytesMut::from(held.as_ref()),
+        };
+        let body_len = key.open_in_place(self.backend, &mut bytes, context)?.len();
+        opened.plaintext = bytes.freeze().slice(body_at..body_at + body_len);
+        Ok(opened)
+    }
+
+    async fn encrypt_batch(
+        &self,
+        requests: &[SealRequest<'_>],
+    ) -> Vec<Result<EncryptedMessage, CryptoError>> {
+        let mut sealed = Vec::with_capacity(requests.len());
+        for run in requests.chunk_by(|a, b| a.context.scope() == b.context.scope()) {
+            self.seal_run(run, &mut sealed).await;
+        }
+        sealed
+    }
+}
+
+/// How a key error looks to the one who seals.
+fn sealing_error(error: KeyError) -> CryptoError {
+    match error.kind() {
+        KeyErrorKind::InvalidInput { field } => {
+            CryptoError::invalid_input(field, error.to_string())
+        }
+        KeyErrorKind::KeyNotFound => CryptoError::new(CryptoErrorKind::KeyNotFound {
+            key_id: "current".to_owned(),
+        }),
+        _ => CryptoError::unavailable(error),
+    }
+}
+
+impl fmt::Debug for AesGcmCryptoProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AesGcmCryptoProvider")
+            .field("suite", &self.suite)
+            .field("backend", &self.backend)
+            .field("named_keys", &self.named.is_some())
+            .field("keyring", &self.keyring)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AesGcmCryptoProviderBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
