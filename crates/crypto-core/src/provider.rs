@@ -12,7 +12,10 @@ use crate::config::{CryptoConfig, Freshness};
 use crate::context::EncryptionContext;
 use crate::encrypted_message::{EncryptedMessage, Nonce};
 use crate::error::{CryptoError, CryptoErrorKind, opening_error};
-use crate::format::{Frame, KeyReference, NONCE_LEN};
+use crate::format::{
+    Frame, KEY_REFERENCE_OFFSET, KeyReference, MAX_KEY_ID_LEN, NONCE_LEN, TAG_LEN,
+};
+use crate::kdf::COMMITMENT_LEN;
 use crate::keyring::{Keyring, NamedKeys};
 use crate::keys::{KeyError, KeyErrorKind};
 use crate::message_key::MessageKey;
@@ -120,6 +123,10 @@ pub trait CryptoProvider: Send + Sync {
         message: EncryptedMessage,
         context: &EncryptionContext,
     ) -> Result<OpenedMessage, CryptoError>;
+
+    /// The most bytes by which a sealed body is longer than its plaintext, for any key that may be
+    /// used: a rotation never makes a message too large.
+    fn max_overhead_bytes(&self) -> usize;
 
     /// Seals a batch.
     async fn encrypt_batch(
@@ -341,6 +348,14 @@ impl CryptoProvider for AesGcmCryptoProvider {
         let body_len = key.open_in_place(self.backend, &mut bytes, context)?.len();
         opened.plaintext = bytes.freeze().slice(body_at..body_at + body_len);
         Ok(opened)
+    }
+
+    fn max_overhead_bytes(&self) -> usize {
+        let reference = match &self.keyring {
+            Some(keyring) => keyring.max_reference_len(),
+            None => 1 + MAX_KEY_ID_LEN,
+        };
+        KEY_REFERENCE_OFFSET + reference + COMMITMENT_LEN + TAG_LEN
     }
 
     async fn encrypt_batch(

@@ -176,6 +176,14 @@ impl Keyring {
         self.shared.opening_key(context, suite, wrapped).await
     }
 
+    /// The longest key reference that a frame of this keyring may carry, in bytes.
+    pub(crate) fn max_reference_len(&self) -> usize {
+        let entry = |kek: &Arc<Kek>| {
+            1 + kek.alias.as_str().len() + 2 + kek.service.capabilities().max_wrapped_len
+        };
+        1 + self.shared.keks.iter().map(entry).sum::<usize>()
+    }
+
     /// Forgets every DEK that this KEK wrapped and zeroizes it, at once; calls under way do not
     /// bring one back. The service is asked anew for the next message.
     pub fn revoke(&self, alias: &KekAlias) {

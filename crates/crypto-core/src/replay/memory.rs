@@ -149,7 +149,8 @@ impl ReplayGuard for MemoryReplayGuard {
                     *held_until = lease_until;
                     Reservation::Granted
                 }
-                Phase::Reserved { .. } | Phase::Committed => Reservation::Replayed,
+                Phase::Committed { identity: by } if by == identity => Reservation::Completed,
+                Phase::Reserved { .. } | Phase::Committed { .. } => Reservation::Replayed,
             });
         }
         if state.entries.len() >= self.capacity {
@@ -181,10 +182,12 @@ impl ReplayGuard for MemoryReplayGuard {
         Ok(())
     }
 
-    async fn commit(&self, nonce: &Nonce, _identity: &DeliveryIdentity) -> Result<(), ReplayError> {
+    async fn commit(&self, nonce: &Nonce, identity: &DeliveryIdentity) -> Result<(), ReplayError> {
         // Whoever completed it, the message is done: a lease that lapsed meanwhile changes nothing.
         if let Some(entry) = self.lock().entries.get_mut(nonce) {
-            entry.phase = Phase::Committed;
+            entry.phase = Phase::Committed {
+                identity: identity.clone(),
+            };
         }
         Ok(())
     }

@@ -35,7 +35,10 @@ impl DeliveryIdentity {
 pub enum Reservation {
     /// The message may be handed out: it is new, or the same copy comes again.
     Granted,
-    /// The message was completed before, or another copy of it is being worked on.
+    /// This very copy was completed before and the broker has not heard of it: settle it, do not
+    /// hand it out.
+    Completed,
+    /// Another copy of the message was completed before, or is being worked on.
     Replayed,
 }
 
@@ -69,7 +72,7 @@ impl std::error::Error for ReplayError {
 /// - `reserve` grants a nonce to one identity at a time, and to the same identity again.
 /// - A reservation lapses after its `lease`, so that a crashed consumer's message may come back
 ///   under a new identity.
-/// - A committed nonce is refused, whatever its identity, until its retention is over.
+/// - A committed nonce is never granted again, whatever its identity, until its retention is over.
 /// - It never forgets a live nonce to make room: a full store is an error.
 #[async_trait]
 pub trait ReplayGuard: Send + Sync {
