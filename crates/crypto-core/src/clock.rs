@@ -22,9 +22,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// The system's clocks; monotonic time counts from now.
     pub fn new() -> Self {
-        Self {
-            started: Instant::now(),
-        }
+        Self { started: Instant::now() }
     }
 }
 
@@ -36,9 +34,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn unix_ms(&self) -> u64 {
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -57,10 +53,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that shows this wall time.
     pub fn at_unix_ms(unix_ms: u64) -> Self {
-        Self {
-            unix_ms: AtomicU64::new(unix_ms),
-            monotonic_ms: AtomicU64::new(0),
-        }
+        Self { unix_ms: AtomicU64::new(unix_ms), monotonic_ms: AtomicU64::new(0) }
     }
 
     /// Moves both times forward.

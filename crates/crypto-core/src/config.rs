@@ -45,18 +45,10 @@ impl Freshness {
         let age = Duration::from_millis(now_ms.saturating_sub(encrypted_at_ms));
         let ahead = Duration::from_millis(encrypted_at_ms.saturating_sub(now_ms));
         let kind = if age > self.max_age {
-            CryptoErrorKind::MessageExpired {
-                encrypted_at_ms,
-                age,
-                max_age: self.max_age,
-            }
+            CryptoErrorKind::MessageExpired { encrypted_at_ms, age, max_age: self.max_age }
         } else if ahead > self.max_clock_skew {
             let max_skew = self.max_clock_skew;
-            CryptoErrorKind::MessageFromFuture {
-                encrypted_at_ms,
-                ahead,
-                max_skew,
-            }
+            CryptoErrorKind::MessageFromFuture { encrypted_at_ms, ahead, max_skew }
         } else {
             return Ok(());
         };
@@ -119,10 +111,7 @@ impl Default for CryptoConfig {
             plaintext_on_receive: PlaintextPolicy::Allow,
             plaintext_on_send: PlaintextPolicy::Allow,
             plaintext_until: None,
-            freshness: Some(Freshness {
-                max_age: 5 * MINUTE,
-                max_clock_skew: 2 * MINUTE,
-            }),
+            freshness: Some(Freshness { max_age: 5 * MINUTE, max_clock_skew: 2 * MINUTE }),
             nonce_tracking: false,
             nonce_ttl: 10 * MINUTE,
             suite: Suite::default(),
@@ -182,10 +171,7 @@ impl CryptoConfig {
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         let max_clock_skew = self.freshness.map_or(2 * MINUTE, |f| f.max_clock_skew);
-        let freshness = Freshness {
-            max_age,
-            max_clock_skew,
-        };
+        let freshness = Freshness { max_age, max_clock_skew };
         self.freshness = Some(freshness);
         self.nonce_ttl = self.nonce_ttl.max(freshness.window());
         self
@@ -236,20 +222,14 @@ impl CryptoConfig {
             return refuse("accepted_suites", "does not contain the suite that seals");
         }
         if self.plaintext_on_send == PlaintextPolicy::Reject && !self.enabled {
-            return refuse(
-                "plaintext_on_send",
-                "nothing could be sent: enabled is false",
-            );
+            return refuse("plaintext_on_send", "nothing could be sent: enabled is false");
         }
         match self.freshness {
             Some(freshness) if freshness.max_age.is_zero() => {
                 refuse("max_age", "every message would be too old")
             }
             Some(freshness) if self.nonce_tracking && self.nonce_ttl < freshness.window() => {
-                refuse(
-                    "nonce_ttl",
-                    "shorter than max_age plus max_clock_skew: replays would pass",
-                )
+                refuse("nonce_ttl", "shorter than max_age plus max_clock_skew: replays would pass")
             }
             None if self.nonce_tracking => {
                 refuse("max_age", "refusing replays needs a maximum age")

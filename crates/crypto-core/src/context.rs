@@ -52,12 +52,7 @@ impl ContextScope {
     ) -> Result<Self, CryptoError> {
         let mut encoded = Vec::with_capacity(64);
         if let Some(environment) = environment {
-            push_field(
-                &mut encoded,
-                TAG_ENVIRONMENT,
-                "environment",
-                environment.as_bytes(),
-            )?;
+            push_field(&mut encoded, TAG_ENVIRONMENT, "environment", environment.as_bytes())?;
         }
         if let Some(tenant) = tenant {
             push_field(&mut encoded, TAG_TENANT, "tenant", tenant.as_bytes())?;
@@ -66,13 +61,7 @@ impl ContextScope {
         let wrap_context = TenantId::new(tenant.unwrap_or(WrapContext::DEFAULT_TENANT))
             .map(|tenant| WrapContext::new(environment, tenant, queue));
         let (environment, tenant) = (environment.map(Into::into), tenant.map(Into::into));
-        Ok(Self {
-            environment,
-            tenant,
-            queue: queue.into(),
-            encoded,
-            wrap_context,
-        })
+        Ok(Self { environment, tenant, queue: queue.into(), encoded, wrap_context })
     }
 
     /// The deployment the queue belongs to.
@@ -214,25 +203,14 @@ impl<'a> EncryptionContextBuilder<'a> {
                 push_field(&mut encoded, tag, field, value.as_bytes())?;
             }
         }
-        self.attributes
-            .sort_unstable_by_key(|(name, _)| name.as_bytes());
-        if self
-            .attributes
-            .windows(2)
-            .any(|pair| pair[0].0 == pair[1].0)
-        {
-            return Err(CryptoError::invalid_input(
-                "attributes",
-                "a name stands twice",
-            ));
+        self.attributes.sort_unstable_by_key(|(name, _)| name.as_bytes());
+        if self.attributes.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return Err(CryptoError::invalid_input("attributes", "a name stands twice"));
         }
         for (name, value) in &self.attributes {
             push_attribute(&mut encoded, name, value)?;
         }
-        Ok(EncryptionContext {
-            scope: self.scope,
-            encoded_message: encoded,
-        })
+        Ok(EncryptionContext { scope: self.scope, encoded_message: encoded })
     }
 
     fn encoded_len(&self) -> usize {
@@ -244,16 +222,8 @@ impl<'a> EncryptionContextBuilder<'a> {
             self.reply_to,
         ];
         3 + self.message_id.len()
-            + fields
-                .into_iter()
-                .flatten()
-                .map(|value| 3 + value.len())
-                .sum::<usize>()
-            + self
-                .attributes
-                .iter()
-                .map(|(n, v)| 7 + n.len() + v.len())
-                .sum::<usize>()
+            + fields.into_iter().flatten().map(|value| 3 + value.len()).sum::<usize>()
+            + self.attributes.iter().map(|(n, v)| 7 + n.len() + v.len()).sum::<usize>()
     }
 }
 

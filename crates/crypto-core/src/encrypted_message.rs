@@ -50,13 +50,7 @@ impl EncryptedMessage {
         let (suite, nonce) = (parsed.suite(), Nonce(parsed.nonce()));
         let tag = AuthenticationTag(parsed.tag());
         let encrypted_at_ms = parsed.encrypted_at_ms();
-        Ok(Self {
-            frame,
-            suite,
-            encrypted_at_ms,
-            nonce,
-            tag,
-        })
+        Ok(Self { frame, suite, encrypted_at_ms, nonce, tag })
     }
 
     /// The cipher suite.

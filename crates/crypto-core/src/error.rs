@@ -76,9 +76,7 @@ impl ErrorKindCode for CryptoErrorKind {
             Self::KeyNotFound { .. } => "key_not_found",
             Self::MessageExpired { .. } => "message_expired",
             Self::MessageFromFuture { .. } => "message_from_future",
-            Self::Unsupported {
-                field: "version", ..
-            } => "unsupported_version",
+            Self::Unsupported { field: "version", .. } => "unsupported_version",
             Self::Unsupported { .. } => "unsupported_suite",
             Self::Malformed { .. } => "malformed",
             Self::Replayed => "replayed",
@@ -102,31 +100,19 @@ pub struct CryptoError {
 impl CryptoError {
     /// An error of this kind.
     pub fn new(kind: CryptoErrorKind) -> Self {
-        Self {
-            kind,
-            context: None,
-            source: None,
-        }
+        Self { kind, context: None, source: None }
     }
 
     /// `InvalidInput` for `field`, with the reason.
     pub fn invalid_input(field: &'static str, reason: impl Into<String>) -> Self {
         let context = Some(reason.into().into_boxed_str());
-        Self {
-            kind: CryptoErrorKind::InvalidInput { field },
-            context,
-            source: None,
-        }
+        Self { kind: CryptoErrorKind::InvalidInput { field }, context, source: None }
     }
 
     /// `KeyUnavailable`, with what was unavailable.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = Some(Arc::from(source.into()));
-        Self {
-            kind: CryptoErrorKind::KeyUnavailable,
-            context: None,
-            source,
-        }
+        Self { kind: CryptoErrorKind::KeyUnavailable, context: None, source }
     }
 
     pub(crate) fn malformed(reason: &'static str) -> Self {
@@ -157,9 +143,9 @@ impl CryptoError {
 /// How a key error looks to the one who opens a message with key `key_id`.
 pub(crate) fn opening_error(error: KeyError, key_id: &str) -> CryptoError {
     match error.kind() {
-        KeyErrorKind::KeyNotFound => CryptoError::new(CryptoErrorKind::KeyNotFound {
-            key_id: key_id.to_owned(),
-        }),
+        KeyErrorKind::KeyNotFound => {
+            CryptoError::new(CryptoErrorKind::KeyNotFound { key_id: key_id.to_owned() })
+        }
         // The wrapped DEK is part of the frame: one that does not unwrap is a frame that was
         // changed or that belongs elsewhere.
         KeyErrorKind::ContextMismatch | KeyErrorKind::Malformed | KeyErrorKind::WrongKeyVersion => {
@@ -175,21 +161,13 @@ impl fmt::Display for CryptoError {
         match &self.kind {
             K::AuthenticationFailed => write!(f, "the message could not be authenticated")?,
             K::KeyNotFound { key_id } => write!(f, "key {key_id:?} is not known here")?,
-            K::MessageExpired {
-                encrypted_at_ms,
-                age,
-                max_age,
-            } => write!(
+            K::MessageExpired { encrypted_at_ms, age, max_age } => write!(
                 f,
                 "sealed at {encrypted_at_ms} ms since 1970, {} s ago: older than the limit of {} s",
                 age.as_secs(),
                 max_age.as_secs()
             )?,
-            K::MessageFromFuture {
-                encrypted_at_ms,
-                ahead,
-                max_skew,
-            } => write!(
+            K::MessageFromFuture { encrypted_at_ms, ahead, max_skew } => write!(
                 f,
                 "sealed at {encrypted_at_ms} ms since 1970, {} s in the future: further than the limit of {} s",
                 ahead.as_secs(),
@@ -202,9 +180,7 @@ impl fmt::Display for CryptoError {
             K::KeyUnavailable => write!(f, "key material is unavailable for now")?,
             K::InvalidInput { field } => write!(f, "invalid {field}")?,
         }
-        self.context
-            .as_ref()
-            .map_or(Ok(()), |context| write!(f, ": {context}"))
+        self.context.as_ref().map_or(Ok(()), |context| write!(f, ": {context}"))
     }
 }
 
@@ -220,8 +196,6 @@ impl fmt::Debug for CryptoError {
 
 impl Error for CryptoError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
 }

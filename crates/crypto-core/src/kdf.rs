@@ -47,9 +47,8 @@ impl KeyDerivation {
         let context_hash = hasher.finalize();
         let mut okm = Zeroizing::new([0; 64]);
         // Expanding fails only beyond 255 hash lengths; 64 bytes are two.
-        let expanded = self
-            .0
-            .expand_multi_info(&[b"QRE1/message", context_hash.as_slice()], okm.as_mut());
+        let expanded =
+            self.0.expand_multi_info(&[b"QRE1/message", context_hash.as_slice()], okm.as_mut());
         debug_assert!(expanded.is_ok());
         MessageSecrets(okm)
     }

@@ -53,19 +53,10 @@ impl MessageKey {
     ) -> Result<Self, CryptoError> {
         let header_len = KEY_REFERENCE_OFFSET + reference.len() + COMMITMENT_LEN;
         if header_len > MAX_HEADER_LEN {
-            return Err(CryptoError::invalid_input(
-                "keks",
-                "wrapped DEKs exceed the header",
-            ));
+            return Err(CryptoError::invalid_input("keks", "wrapped DEKs exceed the header"));
         }
         let derivation = KeyDerivation::new(key);
-        Ok(Self {
-            derivation,
-            mode,
-            reference,
-            header_len: header_len as u16,
-            label: label.into(),
-        })
+        Ok(Self { derivation, mode, reference, header_len: header_len as u16, label: label.into() })
     }
 
     /// The key id, or the alias of the first KEK.
@@ -101,13 +92,7 @@ impl MessageKey {
         nonce: &[u8; NONCE_LEN],
     ) -> Result<Vec<u8>, CryptoError> {
         let header_len = self.header_len;
-        let fields = FrameFields {
-            suite,
-            mode: self.mode,
-            encrypted_at_ms,
-            nonce,
-            header_len,
-        };
+        let fields = FrameFields { suite, mode: self.mode, encrypted_at_ms, nonce, header_len };
         let header = write_header(&fields);
         let fixed = fixed_of(&header);
         let secrets = self.derivation.derive(&fixed, context);
@@ -145,11 +130,7 @@ impl MessageKey {
         let committed: bool = secrets.commitment().ct_eq(&commitment).into();
         let sealed = &mut frame[body_at..];
         let aad = associated_data(&fixed, &secrets);
-        if !committed
-            || backend
-                .open(suite, secrets.aead_key(), &aad, sealed)
-                .is_err()
-        {
+        if !committed || backend.open(suite, secrets.aead_key(), &aad, sealed).is_err() {
             sealed.zeroize();
             return Err(CryptoError::authentication_failed());
         }
@@ -170,9 +151,7 @@ impl MessageKey {
 
 impl std::fmt::Debug for MessageKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MessageKey")
-            .field("label", &self.label)
-            .finish_non_exhaustive()
+        f.debug_struct("MessageKey").field("label", &self.label).finish_non_exhaustive()
     }
 }
 

@@ -44,12 +44,7 @@ impl OpenedMessage {
     /// An opened message, for implementations of [`CryptoProvider`].
     pub fn new(plaintext: Bytes, sealed: &EncryptedMessage, key: Arc<MessageKey>) -> Self {
         let (encrypted_at_ms, nonce) = (sealed.encrypted_at_ms(), sealed.nonce());
-        Self {
-            plaintext,
-            encrypted_at_ms,
-            nonce,
-            key,
-        }
+        Self { plaintext, encrypted_at_ms, nonce, key }
     }
 
     /// When it was sealed, in Unix milliseconds; authentic.
@@ -236,18 +231,9 @@ impl AesGcmCryptoProvider {
     ) -> Result<Arc<MessageKey>, CryptoError> {
         let key = match (&self.keyring, &self.named) {
             (Some(keyring), _) => {
-                let bytes = requests
-                    .iter()
-                    .map(|request| request.plaintext.len() as u64)
-                    .sum();
-                let context = requests[0]
-                    .context
-                    .scope()
-                    .wrap_context()
-                    .map_err(sealing_error)?;
-                keyring
-                    .sealing_key(context, self.suite, requests.len() as u64, bytes)
-                    .await
+                let bytes = requests.iter().map(|request| request.plaintext.len() as u64).sum();
+                let context = requests[0].context.scope().wrap_context().map_err(sealing_error)?;
+                keyring.sealing_key(context, self.suite, requests.len() as u64, bytes).await
             }
             (None, Some(named)) => named.sealing_key().await,
             (None, None) => Err(KeyError::new(KeyErrorKind::KeyNotFound, "no key source")),
@@ -262,10 +248,7 @@ impl AesGcmCryptoProvider {
     ) -> Result<Arc<MessageKey>, CryptoError> {
         let suite = frame.suite();
         if !self.accepted_suites.contains(&suite) {
-            let kind = CryptoErrorKind::Unsupported {
-                field: "suite",
-                value: suite.id(),
-            };
+            let kind = CryptoErrorKind::Unsupported { field: "suite", value: suite.id() };
             return Err(CryptoError::new(kind));
         }
         let label = frame.key_reference().label();
@@ -321,9 +304,7 @@ impl CryptoProvider for AesGcmCryptoProvider {
         context: &EncryptionContext,
     ) -> Result<EncryptedMessage, CryptoError> {
         let mut nonce = [0; NONCE_LEN];
-        let key = self
-            .sealing_key(&[SealRequest { plaintext, context }])
-            .await?;
+        let key = self.sealing_key(&[SealRequest { plaintext, context }]).await?;
         self.entropy.fill(&mut nonce)?;
         let now_ms = self.clock.unix_ms();
         let frame =
@@ -376,9 +357,9 @@ fn sealing_error(error: KeyError) -> CryptoError {
         KeyErrorKind::InvalidInput { field } => {
             CryptoError::invalid_input(field, error.to_string())
         }
-        KeyErrorKind::KeyNotFound => CryptoError::new(CryptoErrorKind::KeyNotFound {
-            key_id: "current".to_owned(),
-        }),
+        KeyErrorKind::KeyNotFound => {
+            CryptoError::new(CryptoErrorKind::KeyNotFound { key_id: "current".to_owned() })
+        }
         _ => CryptoError::unavailable(error),
     }
 }

@@ -133,10 +133,7 @@ impl Receipt {
     pub async fn settle(self, settlement: Settlement) -> Result<Certainty, SettleError> {
         match self.settler.settle(settlement).await {
             Ok(certainty) => Ok(certainty),
-            Err(error) => Err(SettleError {
-                error,
-                receipt: Box::new(self),
-            }),
+            Err(error) => Err(SettleError { error, receipt: Box::new(self) }),
         }
     }
 
@@ -166,11 +163,7 @@ impl Receipt {
         description: impl Into<String> + Send,
     ) -> Result<Certainty, SettleError> {
         let (reason, description) = (reason.into(), description.into());
-        self.settle(Settlement::DeadLetter {
-            reason,
-            description,
-        })
-        .await
+        self.settle(Settlement::DeadLetter { reason, description }).await
     }
 
     /// Sets the message aside, to be received by its sequence number.
@@ -192,9 +185,7 @@ impl Receipt {
 
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receipt")
-            .field("metadata", &self.metadata)
-            .finish_non_exhaustive()
+        f.debug_struct("Receipt").field("metadata", &self.metadata).finish_non_exhaustive()
     }
 }
 

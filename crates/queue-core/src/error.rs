@@ -58,11 +58,7 @@ pub struct TransportError {
 impl TransportError {
     /// An error of this kind; `context` names the operation and its object and holds no secret.
     pub fn new(kind: TransportErrorKind, context: impl Into<String>) -> Self {
-        Self {
-            kind,
-            context: context.into(),
-            source: None,
-        }
+        Self { kind, context: context.into(), source: None }
     }
 
     /// The same error with the adapter's own error behind it.
@@ -79,10 +75,7 @@ impl TransportError {
 
     /// `Unsupported` for `feature` on the transport called `transport`.
     pub fn unsupported(transport: &str, feature: &'static str) -> Self {
-        Self::new(
-            TransportErrorKind::Unsupported { feature },
-            format!("transport {transport}"),
-        )
+        Self::new(TransportErrorKind::Unsupported { feature }, format!("transport {transport}"))
     }
 
     /// `Closed`, with what was closed.
@@ -97,10 +90,7 @@ impl TransportError {
 
     /// Whether the same call may succeed later without a change.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.kind,
-            TransportErrorKind::Unavailable | TransportErrorKind::Throttled { .. }
-        )
+        matches!(self.kind, TransportErrorKind::Unavailable | TransportErrorKind::Throttled { .. })
     }
 }
 
@@ -111,24 +101,12 @@ impl fmt::Display for TransportError {
             K::NotFound => write!(f, "not found")?,
             K::Denied => write!(f, "denied by the broker")?,
             K::Unavailable => write!(f, "broker unavailable")?,
-            K::Throttled {
-                retry_after: Some(after),
-            } => {
-                write!(
-                    f,
-                    "over the broker's limit, retry after {} ms",
-                    after.as_millis()
-                )?;
+            K::Throttled { retry_after: Some(after) } => {
+                write!(f, "over the broker's limit, retry after {} ms", after.as_millis())?;
             }
             K::Throttled { retry_after: None } => write!(f, "over the broker's limit")?,
-            K::TooLarge {
-                size_bytes,
-                limit_bytes,
-            } => {
-                write!(
-                    f,
-                    "too large: {size_bytes} bytes, the limit is {limit_bytes}"
-                )?;
+            K::TooLarge { size_bytes, limit_bytes } => {
+                write!(f, "too large: {size_bytes} bytes, the limit is {limit_bytes}")?;
             }
             K::InvalidInput { field } => write!(f, "invalid {field}")?,
             K::Unsupported { feature } => write!(f, "{feature} is not supported")?,
@@ -136,11 +114,7 @@ impl fmt::Display for TransportError {
             K::SessionLocked => write!(f, "the session is held by another receiver")?,
             K::Closed => write!(f, "closed")?,
         }
-        if self.context.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {}", self.context)
-        }
+        if self.context.is_empty() { Ok(()) } else { write!(f, ": {}", self.context) }
     }
 }
 
@@ -156,8 +130,6 @@ impl fmt::Debug for TransportError {
 
 impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
 }

@@ -137,11 +137,7 @@ impl Message {
         ];
         self.id.len()
             + fields.into_iter().flatten().map(String::len).sum::<usize>()
-            + self
-                .attributes
-                .iter()
-                .map(|(name, value)| name.len() + value.len())
-                .sum::<usize>()
+            + self.attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
     }
 
     /// Checks the message against what a transport can carry, before any I/O.
@@ -161,14 +157,8 @@ impl Message {
             ("content_type", &self.content_type),
         ];
         for (field, text) in texts {
-            if text
-                .as_deref()
-                .is_some_and(|text| text.chars().any(char::is_control))
-            {
-                return Err(TransportError::invalid_input(
-                    field,
-                    "holds a control character",
-                ));
+            if text.as_deref().is_some_and(|text| text.chars().any(char::is_control)) {
+                return Err(TransportError::invalid_input(field, "holds a control character"));
             }
         }
         self.check_attributes(capabilities)?;
@@ -178,14 +168,8 @@ impl Message {
         self.check_delay(capabilities)?;
         let limit_bytes = capabilities.limits.max_body_bytes(self.metadata_bytes());
         if self.body.len() > limit_bytes {
-            let kind = TransportErrorKind::TooLarge {
-                size_bytes: self.body.len(),
-                limit_bytes,
-            };
-            return Err(TransportError::new(
-                kind,
-                format!("body of message {}", self.id),
-            ));
+            let kind = TransportErrorKind::TooLarge { size_bytes: self.body.len(), limit_bytes };
+            return Err(TransportError::new(kind, format!("body of message {}", self.id)));
         }
         Ok(())
     }
@@ -193,11 +177,8 @@ impl Message {
     fn check_attributes(&self, capabilities: &Capabilities) -> Result<(), TransportError> {
         let limits = &capabilities.limits;
         if self.attributes.len() > limits.max_attributes {
-            let reason = format!(
-                "{} attributes, at most {}",
-                self.attributes.len(),
-                limits.max_attributes
-            );
+            let reason =
+                format!("{} attributes, at most {}", self.attributes.len(), limits.max_attributes);
             return Err(TransportError::invalid_input("attributes", reason));
         }
         for (name, value) in &self.attributes {
@@ -222,10 +203,7 @@ impl Message {
         capabilities.require(Feature::ScheduledSend)?;
         if delay > capabilities.limits.max_delay {
             let max = capabilities.limits.max_delay.as_secs();
-            return Err(TransportError::invalid_input(
-                "delay",
-                format!("at most {max} s"),
-            ));
+            return Err(TransportError::invalid_input("delay", format!("at most {max} s")));
         }
         Ok(())
     }
@@ -239,26 +217,17 @@ impl fmt::Debug for Message {
             .field("body_bytes", &self.body.len())
             .field("session_id", &self.session_id)
             .field("correlation_id", &self.correlation_id)
-            .field(
-                "attribute_names",
-                &self.attributes.keys().collect::<Vec<_>>(),
-            )
+            .field("attribute_names", &self.attributes.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }
 
 fn check_id(field: &'static str, id: &str) -> Result<(), TransportError> {
     if id.is_empty() || id.len() > MAX_ID_BYTES {
-        return Err(TransportError::invalid_input(
-            field,
-            format!("1 to {MAX_ID_BYTES} bytes"),
-        ));
+        return Err(TransportError::invalid_input(field, format!("1 to {MAX_ID_BYTES} bytes")));
     }
     if !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(TransportError::invalid_input(
-            field,
-            "printable ASCII without spaces only",
-        ));
+        return Err(TransportError::invalid_input(field, "printable ASCII without spaces only"));
     }
     Ok(())
 }

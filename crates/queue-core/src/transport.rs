@@ -111,18 +111,12 @@ pub struct SendReceipt {
 impl SendReceipt {
     /// A receipt for a message stored under this sequence number.
     pub fn new(sequence_number: Option<u64>) -> Self {
-        Self {
-            sequence_number,
-            duplicate: false,
-        }
+        Self { sequence_number, duplicate: false }
     }
 
     /// A receipt for a message that the broker had already.
     pub fn duplicate_of(sequence_number: Option<u64>) -> Self {
-        Self {
-            sequence_number,
-            duplicate: true,
-        }
+        Self { sequence_number, duplicate: true }
     }
 }
 
@@ -147,20 +141,14 @@ pub fn check_batch(
     messages: Vec<Message>,
     capabilities: &Capabilities,
 ) -> Result<Vec<Message>, SendReport> {
-    let errors: Vec<_> = messages
-        .iter()
-        .map(|m| m.validate(capabilities).err())
-        .collect();
+    let errors: Vec<_> = messages.iter().map(|m| m.validate(capabilities).err()).collect();
     if errors.iter().all(Option::is_none) {
         return Ok(messages);
     }
     let refuse = |(message, error): (Message, Option<TransportError>)| {
         let reason = "another message of the batch is invalid, nothing was sent";
         let error = error.unwrap_or_else(|| TransportError::invalid_input("batch", reason));
-        Err(SendFailure {
-            error,
-            message: Box::new(message),
-        })
+        Err(SendFailure { error, message: Box::new(message) })
     };
     Err(messages.into_iter().zip(errors).map(refuse).collect())
 }
@@ -215,10 +203,7 @@ pub trait Transport: Send + Sync {
         _wait: Duration,
         _options: ReceiverOptions,
     ) -> Result<Option<Box<dyn Receiver>>, TransportError> {
-        Err(TransportError::unsupported(
-            self.capabilities().transport,
-            Feature::Sessions.name(),
-        ))
+        Err(TransportError::unsupported(self.capabilities().transport, Feature::Sessions.name()))
     }
 
     /// Cancels a scheduled message that is still held back; `false` if it was not there any more.
@@ -231,10 +216,7 @@ pub trait Transport: Send + Sync {
         _sequence_number: u64,
     ) -> Result<bool, TransportError> {
         let feature = Feature::CancelScheduled.name();
-        Err(TransportError::unsupported(
-            self.capabilities().transport,
-            feature,
-        ))
+        Err(TransportError::unsupported(self.capabilities().transport, feature))
     }
 
     /// Looks at up to `max` messages from sequence number `from` on, without locking them.
@@ -247,10 +229,7 @@ pub trait Transport: Send + Sync {
         _from: u64,
         _max: usize,
     ) -> Result<Vec<PeekedMessage>, TransportError> {
-        Err(TransportError::unsupported(
-            self.capabilities().transport,
-            Feature::Peek.name(),
-        ))
+        Err(TransportError::unsupported(self.capabilities().transport, Feature::Peek.name()))
     }
 
     /// How many messages wait, as well as the broker knows.
@@ -258,10 +237,7 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// `Unsupported` before any I/O; else as [`Transport::open`].
     async fn depth(&self, _source: &Source) -> Result<u64, TransportError> {
-        Err(TransportError::unsupported(
-            self.capabilities().transport,
-            Feature::Depth.name(),
-        ))
+        Err(TransportError::unsupported(self.capabilities().transport, Feature::Depth.name()))
     }
 
     /// Moves up to `max` messages from the dead-letter queue of `queue` back to the queue as they
@@ -271,10 +247,7 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// `Unsupported` before any I/O; else as [`Transport::open`].
     async fn redrive(&self, _queue: &str, _max: usize) -> Result<usize, TransportError> {
-        Err(TransportError::unsupported(
-            self.capabilities().transport,
-            Feature::Redrive.name(),
-        ))
+        Err(TransportError::unsupported(self.capabilities().transport, Feature::Redrive.name()))
     }
 
     /// Asks the broker whether it answers.

@@ -72,10 +72,7 @@ impl AeadBackend {
             Self::Ring => ring::seal(suite, key, aad, in_out),
             #[cfg(feature = "rust-crypto")]
             Self::RustCrypto => rust_crypto::seal(suite, key, aad, in_out),
-            #[allow(
-                unreachable_patterns,
-                reason = "which patterns are left depends on features"
-            )]
+            #[allow(unreachable_patterns, reason = "which patterns are left depends on features")]
             other => other.require().map(|_| [0; TAG_LEN]),
         }
     }
@@ -96,10 +93,7 @@ impl AeadBackend {
             Self::Ring => ring::open(suite, key, aad, in_out),
             #[cfg(feature = "rust-crypto")]
             Self::RustCrypto => rust_crypto::open(suite, key, aad, in_out),
-            #[allow(
-                unreachable_patterns,
-                reason = "which patterns are left depends on features"
-            )]
+            #[allow(unreachable_patterns, reason = "which patterns are left depends on features")]
             _ => Err(OpenError),
         }
     }

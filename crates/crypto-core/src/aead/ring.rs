@@ -39,7 +39,5 @@ pub(super) fn open(
 ) -> Result<(), OpenError> {
     let nonce = Nonce::assume_unique_for_key(ZERO_NONCE);
     let key = key(suite, key_bytes).map_err(|_| OpenError)?;
-    key.open_in_place(nonce, Aad::from(aad), in_out)
-        .map(|_| ())
-        .map_err(|_| OpenError)
+    key.open_in_place(nonce, Aad::from(aad), in_out).map(|_| ()).map_err(|_| OpenError)
 }

@@ -16,7 +16,5 @@ pub fn armour(frame: &[u8]) -> String {
 /// `Malformed` unless the text is the one canonical form: standard alphabet, padded, no white
 /// space, unused bits zero. Two texts for one frame would give a replay a second name.
 pub fn dearmour(text: &[u8]) -> Result<Vec<u8>, CryptoError> {
-    STANDARD
-        .decode(text)
-        .map_err(|_| CryptoError::malformed("armour is not canonical base64"))
+    STANDARD.decode(text).map_err(|_| CryptoError::malformed("armour is not canonical base64"))
 }

@@ -52,9 +52,7 @@ impl<'a> Frame<'a> {
             .ok_or_else(|| CryptoError::malformed("shorter than a header"))?;
         let flags = fixed[FLAGS_OFFSET];
         if !matches!(flags, MODE_NAMED | MODE_WRAPPED) {
-            return Err(CryptoError::malformed(
-                "flags are not a key-reference mode alone",
-            ));
+            return Err(CryptoError::malformed("flags are not a key-reference mode alone"));
         }
         if fixed[RESERVED_OFFSET] != 0 {
             return Err(CryptoError::malformed("the reserved byte is not zero"));
@@ -71,19 +69,12 @@ impl<'a> Frame<'a> {
         let (key_reference, rest) = KeyReference::parse(flags & MODE_MASK, rest)?;
         let parsed_len = bytes.len() - rest.len() + COMMITMENT_LEN;
         if header_len != parsed_len {
-            return Err(CryptoError::malformed(
-                "header_len is not the length of the header",
-            ));
+            return Err(CryptoError::malformed("header_len is not the length of the header"));
         }
         if bytes.len() < header_len + TAG_LEN {
             return Err(CryptoError::malformed("ends before the tag"));
         }
-        Ok(Self {
-            bytes,
-            suite,
-            key_reference,
-            header_len,
-        })
+        Ok(Self { bytes, suite, key_reference, header_len })
     }
 
     /// The cipher suite.

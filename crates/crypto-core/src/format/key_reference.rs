@@ -76,20 +76,13 @@ fn parse_wrapped(input: &[u8]) -> Result<(WrappedDeks<'_>, &[u8]), CryptoError> 
     let mut entries = [WrappedDekRef::default(); MAX_WRAPPED_DEKS];
     for index in 0..count {
         let (kek_alias, after_alias) = take_text(rest)?;
-        let (len, after_len) = after_alias
-            .split_first_chunk::<2>()
-            .ok_or_else(ends_early)?;
+        let (len, after_len) = after_alias.split_first_chunk::<2>().ok_or_else(ends_early)?;
         let len = usize::from(u16::from_be_bytes(*len));
         if !(1..=MAX_WRAPPED_LEN).contains(&len) {
-            return Err(CryptoError::malformed(
-                "wrapped DEK length is not 1 to 4,096",
-            ));
+            return Err(CryptoError::malformed("wrapped DEK length is not 1 to 4,096"));
         }
         let (wrapped, after) = after_len.split_at_checked(len).ok_or_else(ends_early)?;
-        if entries[..index]
-            .iter()
-            .any(|entry| entry.kek_alias == kek_alias)
-        {
+        if entries[..index].iter().any(|entry| entry.kek_alias == kek_alias) {
             return Err(CryptoError::malformed("a KEK alias stands twice"));
         }
         entries[index] = WrappedDekRef { kek_alias, wrapped };
@@ -102,18 +95,14 @@ fn take_text(input: &[u8]) -> Result<(&str, &[u8]), CryptoError> {
     let (&len, rest) = input.split_first().ok_or_else(ends_early)?;
     let len = usize::from(len);
     if !(1..=MAX_KEY_ID_LEN).contains(&len) {
-        return Err(CryptoError::malformed(
-            "key id or KEK alias length is not 1 to 64",
-        ));
+        return Err(CryptoError::malformed("key id or KEK alias length is not 1 to 64"));
     }
     let (text, rest) = rest.split_at_checked(len).ok_or_else(ends_early)?;
     let text = std::str::from_utf8(text)
         .map_err(|_| CryptoError::malformed("key id or KEK alias is not UTF-8"))?;
     // Key ids are shown in errors and logs: a line break in one would forge a log line.
     if text.chars().any(char::is_control) {
-        return Err(CryptoError::malformed(
-            "key id or KEK alias holds a control character",
-        ));
+        return Err(CryptoError::malformed("key id or KEK alias holds a control character"));
     }
     Ok((text, rest))
 }
@@ -135,10 +124,7 @@ pub(crate) fn encode_named(key_id: &EncryptionKeyId) -> (u8, Vec<u8>) {
 /// `InvalidInput` for another number of wrapped DEKs, or one of a length no frame can carry.
 pub(crate) fn encode_wrapped(deks: &[WrappedDek]) -> Result<(u8, Vec<u8>), CryptoError> {
     if !(1..=MAX_WRAPPED_DEKS).contains(&deks.len()) {
-        return Err(CryptoError::invalid_input(
-            "keks",
-            "a DEK is wrapped by 1 to 4 KEKs",
-        ));
+        return Err(CryptoError::invalid_input("keks", "a DEK is wrapped by 1 to 4 KEKs"));
     }
     let mut encoded = vec![deks.len() as u8];
     for dek in deks {

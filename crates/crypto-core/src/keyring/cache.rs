@@ -58,11 +58,7 @@ where
         let capacity = NonZeroUsize::new(policy.cache_capacity).unwrap_or(NonZeroUsize::MIN);
         let entries = LruCache::new(capacity);
         Arc::new(Self {
-            state: Mutex::new(State {
-                entries,
-                flights: HashMap::new(),
-                epoch: 0,
-            }),
+            state: Mutex::new(State { entries, flights: HashMap::new(), epoch: 0 }),
             around,
             soft_age: policy.soft_age,
             hard_age: policy.hard_age,
@@ -103,9 +99,7 @@ where
     /// Puts a value there that did not have to be loaded.
     pub(super) fn insert(&self, key: K, value: Arc<V>) {
         let loaded_at = self.around.clock.monotonic();
-        self.lock()
-            .entries
-            .put(key, Entry::Present { value, loaded_at });
+        self.lock().entries.put(key, Entry::Present { value, loaded_at });
     }
 
     /// Drops every value that `keep` does not want, and the loads under way.
@@ -156,9 +150,7 @@ where
             return flight;
         }
         let (cache, epoch, load, flight_key) = (Arc::clone(self), state.epoch, load(), key.clone());
-        let flight = async move { cache.land(flight_key, epoch, load.await) }
-            .boxed()
-            .shared();
+        let flight = async move { cache.land(flight_key, epoch, load.await) }.boxed().shared();
         if let Some(weak) = flight.downgrade() {
             state.flights.insert(key, weak);
         }
@@ -169,32 +161,17 @@ where
         let now = self.around.clock.monotonic();
         let mut state = self.lock();
         if state.epoch != epoch {
-            return Err(KeyError::new(
-                KeyErrorKind::Unavailable,
-                "revoked while it was loaded",
-            ));
+            return Err(KeyError::new(KeyErrorKind::Unavailable, "revoked while it was loaded"));
         }
         state.flights.remove(&key);
         match &loaded {
             Ok(value) => {
                 let value = Arc::clone(value);
-                state.entries.put(
-                    key,
-                    Entry::Present {
-                        value,
-                        loaded_at: now,
-                    },
-                );
+                state.entries.put(key, Entry::Present { value, loaded_at: now });
             }
             Err(error) if matches!(error.kind(), KeyErrorKind::KeyNotFound) => {
                 let until = now.saturating_add(self.unknown_key_ttl);
-                state.entries.put(
-                    key,
-                    Entry::Unknown {
-                        error: error.clone(),
-                        until,
-                    },
-                );
+                state.entries.put(key, Entry::Unknown { error: error.clone(), until });
             }
             Err(error) if !error.is_retryable() => {
                 state.entries.pop(&key);

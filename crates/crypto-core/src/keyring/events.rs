@@ -77,20 +77,13 @@ impl Surroundings {
         let started = self.clock.monotonic();
         let result = call.await;
         let elapsed = self.clock.monotonic().saturating_sub(started);
-        self.observe(KeyEvent::ServiceCall {
-            service,
-            operation,
-            ok: result.is_ok(),
-            elapsed,
-        });
+        self.observe(KeyEvent::ServiceCall { service, operation, ok: result.is_ok(), elapsed });
         result
     }
 }
 
 impl fmt::Debug for Surroundings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings")
-            .field("clock", &self.clock)
-            .finish_non_exhaustive()
+        f.debug_struct("Surroundings").field("clock", &self.clock).finish_non_exhaustive()
     }
 }

@@ -66,11 +66,7 @@ impl NamedKeys {
         spawner: Option<Arc<dyn Spawn>>,
     ) -> Result<Self, CryptoError> {
         policy.validate()?;
-        let around = Surroundings {
-            clock,
-            observer,
-            spawner,
-        };
+        let around = Surroundings { clock, observer, spawner };
         let interval = provider.refresh_interval();
         let directory_policy = KeyringPolicy {
             soft_age: interval.max(DIRECTORY_REFRESH_LIMIT),
@@ -80,11 +76,7 @@ impl NamedKeys {
             ..policy.clone()
         };
         // The list must be current when it is used, so it is never refreshed behind the caller.
-        let directory_around = Surroundings {
-            spawner: None,
-            observer: None,
-            ..around.clone()
-        };
+        let directory_around = Surroundings { spawner: None, observer: None, ..around.clone() };
         Ok(Self {
             provider,
             keys: FlightCache::new(policy, around.clone()),
@@ -106,13 +98,9 @@ impl NamedKeys {
             self.provider.current_key_id().await?
         };
         let key = self.fetch(id.clone()).await?;
-        let mut last = self
-            .last_sealing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last_sealing.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref() != Some(&id) {
-            self.around
-                .observe(KeyEvent::SealingKeyChanged { label: id.as_str() });
+            self.around.observe(KeyEvent::SealingKeyChanged { label: id.as_str() });
             *last = Some(id);
         }
         Ok(key)
@@ -126,21 +114,14 @@ impl NamedKeys {
         let id = EncryptionKeyId::new(key_id)?;
         let mut directory = self.directory().await?;
         if !directory.valid.contains(&id) {
-            let age = self
-                .around
-                .clock
-                .monotonic()
-                .saturating_sub(directory.read_at);
+            let age = self.around.clock.monotonic().saturating_sub(directory.read_at);
             if !self.remembers || age >= DIRECTORY_REFRESH_LIMIT {
                 self.directory.retain(|_| false);
                 directory = self.directory().await?;
             }
         }
         if !directory.valid.contains(&id) {
-            return Err(KeyError::new(
-                KeyErrorKind::KeyNotFound,
-                "not among the valid key ids",
-            ));
+            return Err(KeyError::new(KeyErrorKind::KeyNotFound, "not among the valid key ids"));
         }
         self.fetch(id).await
     }
@@ -161,11 +142,7 @@ impl NamedKeys {
                 let valid = around.measured("key store", "valid_key_ids", call).await?;
                 let read_at = around.clock.monotonic();
                 let valid = valid.into_iter().collect();
-                Ok(Arc::new(Directory {
-                    current,
-                    valid,
-                    read_at,
-                }))
+                Ok(Arc::new(Directory { current, valid, read_at }))
             }
             .boxed()
         };

@@ -59,10 +59,7 @@ impl Shared {
         let mut failure = None;
         for entry in wrapped {
             // The alias is looked up in our own configuration before anything is called.
-            let Some(kek) = self
-                .keks
-                .iter()
-                .find(|kek| kek.alias.as_str() == entry.kek_alias)
+            let Some(kek) = self.keks.iter().find(|kek| kek.alias.as_str() == entry.kek_alias)
             else {
                 continue;
             };
@@ -70,9 +67,7 @@ impl Shared {
                 Ok(dek) => return Ok(Arc::clone(&dek.key)),
                 Err(error) => {
                     // An unreachable service outweighs a refusal: the message may yet open.
-                    let outweighs = failure
-                        .as_ref()
-                        .is_none_or(|f: &KeyError| !f.is_retryable());
+                    let outweighs = failure.as_ref().is_none_or(|f: &KeyError| !f.is_retryable());
                     if outweighs {
                         failure = Some(error);
                     }
@@ -80,10 +75,7 @@ impl Shared {
             }
         }
         Err(failure.unwrap_or_else(|| {
-            KeyError::new(
-                KeyErrorKind::KeyNotFound,
-                "no configured KEK has an alias of the frame",
-            )
+            KeyError::new(KeyErrorKind::KeyNotFound, "no configured KEK has an alias of the frame")
         }))
     }
 
@@ -102,10 +94,7 @@ impl Shared {
                 let dek = {
                     let _place = shared.calls.acquire().await;
                     let call = kek.service.decrypt_dek(&wrapped, &context);
-                    shared
-                        .around
-                        .measured(kek.service.name(), "decrypt_dek", call)
-                        .await?
+                    shared.around.measured(kek.service.name(), "decrypt_dek", call).await?
                 };
                 opening_dek(&kek, &dek, wrapped, &context)
             }
@@ -126,9 +115,5 @@ pub(super) fn opening_dek(
     let wrapped = WrappedDek::new(kek.alias.clone(), wrapped).map_err(malformed)?;
     let key = Arc::new(MessageKey::wrapped(dek, &[wrapped]).map_err(malformed)?);
     let (kek_alias, tenant) = (kek.alias.as_str().into(), context.tenant().as_str().into());
-    Ok(Arc::new(OpeningDek {
-        key,
-        kek_alias,
-        tenant,
-    }))
+    Ok(Arc::new(OpeningDek { key, kek_alias, tenant }))
 }

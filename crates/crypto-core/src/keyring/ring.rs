@@ -116,9 +116,7 @@ impl KeyringBuilder {
             policy: self.policy,
             sealing: Mutex::default(),
         };
-        Ok(Keyring {
-            shared: Arc::new(shared),
-        })
+        Ok(Keyring { shared: Arc::new(shared) })
     }
 }
 
@@ -126,16 +124,8 @@ impl Keyring {
     /// Begins a keyring with the default policy on the system's clock.
     pub fn builder() -> KeyringBuilder {
         let clock = Arc::new(SystemClock::new());
-        let around = Surroundings {
-            clock,
-            observer: None,
-            spawner: None,
-        };
-        KeyringBuilder {
-            keks: Vec::new(),
-            policy: KeyringPolicy::default(),
-            around,
-        }
+        let around = Surroundings { clock, observer: None, spawner: None };
+        KeyringBuilder { keks: Vec::new(), policy: KeyringPolicy::default(), around }
     }
 
     /// A key with room for `messages` messages of `bytes` bytes together.
@@ -152,14 +142,7 @@ impl Keyring {
     ) -> Result<Arc<MessageKey>, KeyError> {
         let slot = self.shared.slot(context);
         let fetch = || self.shared.fetch(context, suite);
-        slot.reserve(
-            messages,
-            bytes,
-            &self.shared.policy,
-            &self.shared.around,
-            fetch,
-        )
-        .await
+        slot.reserve(messages, bytes, &self.shared.policy, &self.shared.around, fetch).await
     }
 
     /// The key of a frame that carries these wrapped DEKs.
@@ -187,9 +170,7 @@ impl Keyring {
     /// Forgets every DEK that this KEK wrapped and zeroizes it, at once; calls under way do not
     /// bring one back. The service is asked anew for the next message.
     pub fn revoke(&self, alias: &KekAlias) {
-        self.shared
-            .opening
-            .retain(|dek| *dek.kek_alias != *alias.as_str());
+        self.shared.opening.retain(|dek| *dek.kek_alias != *alias.as_str());
         if self.shared.keks.iter().any(|kek| kek.alias == *alias) {
             self.shared.evict_sealing(|_| true);
         }
@@ -197,11 +178,8 @@ impl Keyring {
 
     /// Forgets every DEK of this tenant and zeroizes it; other tenants keep theirs.
     pub fn forget_tenant(&self, tenant: &TenantId) {
-        self.shared
-            .opening
-            .retain(|dek| *dek.tenant != *tenant.as_str());
-        self.shared
-            .evict_sealing(|context| context.tenant() == tenant);
+        self.shared.opening.retain(|dek| *dek.tenant != *tenant.as_str());
+        self.shared.evict_sealing(|context| context.tenant() == tenant);
     }
 }
 
@@ -211,11 +189,7 @@ impl Shared {
         if let Some(slot) = slots.get(context) {
             return Arc::clone(slot);
         }
-        Arc::clone(
-            slots
-                .entry(context.clone())
-                .or_insert_with(SealingSlot::new),
-        )
+        Arc::clone(slots.entry(context.clone()).or_insert_with(SealingSlot::new))
     }
 
     fn evict_sealing(&self, concerns: impl Fn(&WrapContext) -> bool) {
@@ -248,17 +222,11 @@ impl Shared {
         let _place = self.calls.acquire().await;
         let first = &self.keks[0];
         let call = first.service.generate_dek(context);
-        let generated = self
-            .around
-            .measured(first.service.name(), "generate_dek", call)
-            .await?;
+        let generated = self.around.measured(first.service.name(), "generate_dek", call).await?;
         let mut wrapped = vec![(Arc::clone(first), generated.wrapped)];
         for kek in &self.keks[1..] {
             let call = kek.service.encrypt_dek(&generated.dek, context);
-            let bytes = self
-                .around
-                .measured(kek.service.name(), "encrypt_dek", call)
-                .await?;
+            let bytes = self.around.measured(kek.service.name(), "encrypt_dek", call).await?;
             wrapped.push((Arc::clone(kek), bytes));
         }
         let malformed =
@@ -271,36 +239,22 @@ impl Shared {
         let key = MessageKey::wrapped(&generated.dek, &forms).map_err(malformed)?;
         for (kek, bytes) in wrapped {
             let found_by = cache_key(&kek, &bytes, suite, &self.policy_digest, context);
-            self.opening
-                .insert(found_by, opening_dek(&kek, &generated.dek, bytes, context)?);
+            self.opening.insert(found_by, opening_dek(&kek, &generated.dek, bytes, context)?);
         }
-        self.around
-            .observe(KeyEvent::SealingKeyChanged { label: key.label() });
-        Ok(Arc::new(SealingDek::new(
-            Arc::new(key),
-            self.around.clock.monotonic(),
-        )))
+        self.around.observe(KeyEvent::SealingKeyChanged { label: key.label() });
+        Ok(Arc::new(SealingDek::new(Arc::new(key), self.around.clock.monotonic())))
     }
 }
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let aliases: Vec<_> = self
-            .shared
-            .keks
-            .iter()
-            .map(|kek| kek.alias.as_str())
-            .collect();
-        f.debug_struct("Keyring")
-            .field("keks", &aliases)
-            .finish_non_exhaustive()
+        let aliases: Vec<_> = self.shared.keks.iter().map(|kek| kek.alias.as_str()).collect();
+        f.debug_struct("Keyring").field("keks", &aliases).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for KeyringBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyringBuilder")
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
+        f.debug_struct("KeyringBuilder").field("policy", &self.policy).finish_non_exhaustive()
     }
 }

@@ -28,12 +28,7 @@ pub(super) struct SealingDek {
 
 impl SealingDek {
     pub(super) fn new(key: Arc<MessageKey>, born: Duration) -> Self {
-        Self {
-            key,
-            born,
-            messages: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-        }
+        Self { key, born, messages: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 
     /// Takes room for a batch, or nothing. Where only the bytes are refused the messages stay
@@ -52,8 +47,7 @@ impl SealingDek {
 
 fn add_within(used: &AtomicU64, more: u64, max: u64) -> bool {
     let add = |used: u64| used.checked_add(more).filter(|sum| *sum <= max);
-    used.fetch_update(Ordering::AcqRel, Ordering::Acquire, add)
-        .is_ok()
+    used.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
 }
 
 /// The place of one scope's DEK.
@@ -71,9 +65,7 @@ struct SlotState {
 
 impl SealingSlot {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::default(),
-        })
+        Arc::new(Self { state: Mutex::default() })
     }
 
     /// A key with room for the batch. The service is asked when there is none; when the current
@@ -138,12 +130,8 @@ impl SealingSlot {
         if let Some(flight) = state.flight.as_ref().and_then(WeakShared::upgrade) {
             return flight;
         }
-        let (slot, epoch, fetching, clock) = (
-            Arc::clone(self),
-            state.epoch,
-            fetch(),
-            Arc::clone(&around.clock),
-        );
+        let (slot, epoch, fetching, clock) =
+            (Arc::clone(self), state.epoch, fetch(), Arc::clone(&around.clock));
         state.next_refresh = now.saturating_add(RETRY_PAUSE);
         let landing = async move { slot.land(epoch, fetching.await, clock.monotonic()) };
         let flight = landing.boxed().shared();
@@ -154,10 +142,7 @@ impl SealingSlot {
     fn land(&self, epoch: u64, fetched: Fetched, now: Duration) -> Fetched {
         let mut state = self.lock();
         if state.epoch != epoch {
-            return Err(KeyError::new(
-                KeyErrorKind::Unavailable,
-                "revoked while it was fetched",
-            ));
+            return Err(KeyError::new(KeyErrorKind::Unavailable, "revoked while it was fetched"));
         }
         state.flight = None;
         match &fetched {
@@ -183,18 +168,11 @@ impl SlotState {
         bytes: u64,
         policy: &KeyringPolicy,
     ) -> Option<Arc<SealingDek>> {
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|d| now.saturating_sub(d.born) >= policy.hard_age)
-        {
+        if self.current.as_ref().is_some_and(|d| now.saturating_sub(d.born) >= policy.hard_age) {
             // Dropped, and with it zeroized, even if no successor comes.
             self.current = None;
         }
-        self.current
-            .as_ref()
-            .filter(|dek| dek.reserve(messages, bytes, policy))
-            .cloned()
+        self.current.as_ref().filter(|dek| dek.reserve(messages, bytes, policy)).cloned()
     }
 
     fn wants_successor(&self, dek: &SealingDek, now: Duration, policy: &KeyringPolicy) -> bool {

@@ -48,11 +48,7 @@ pub struct KeyError {
 impl KeyError {
     /// An error of this kind; `context` names the operation and its object and holds no secret.
     pub fn new(kind: KeyErrorKind, context: impl Into<String>) -> Self {
-        Self {
-            kind,
-            context: context.into(),
-            source: None,
-        }
+        Self { kind, context: context.into(), source: None }
     }
 
     /// `InvalidInput` for `field`, with the reason as context.
@@ -74,10 +70,7 @@ impl KeyError {
 
     /// Whether the same call may succeed later without a change.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.kind,
-            KeyErrorKind::Unavailable | KeyErrorKind::Throttled { .. }
-        )
+        matches!(self.kind, KeyErrorKind::Unavailable | KeyErrorKind::Throttled { .. })
     }
 }
 
@@ -88,14 +81,8 @@ impl fmt::Display for KeyError {
             K::KeyNotFound => write!(f, "key not found")?,
             K::Denied => write!(f, "denied by the key service")?,
             K::Disabled => write!(f, "the key is disabled")?,
-            K::Throttled {
-                retry_after: Some(after),
-            } => {
-                write!(
-                    f,
-                    "throttled by the key service for {} ms",
-                    after.as_millis()
-                )?;
+            K::Throttled { retry_after: Some(after) } => {
+                write!(f, "throttled by the key service for {} ms", after.as_millis())?;
             }
             K::Throttled { retry_after: None } => write!(f, "throttled by the key service")?,
             K::Unavailable => write!(f, "the key service is unavailable")?,
@@ -104,11 +91,7 @@ impl fmt::Display for KeyError {
             K::WrongKeyVersion => write!(f, "the wrapped key names an absent key version")?,
             K::InvalidInput { field } => write!(f, "invalid {field}")?,
         }
-        if self.context.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {}", self.context)
-        }
+        if self.context.is_empty() { Ok(()) } else { write!(f, ": {}", self.context) }
     }
 }
 
@@ -124,8 +107,6 @@ impl fmt::Debug for KeyError {
 
 impl Error for KeyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
 }

@@ -95,11 +95,7 @@ impl WrapContext {
 
     /// A context of this tenant and scope.
     pub fn new(environment: Option<&str>, tenant: TenantId, scope: &str) -> Self {
-        Self {
-            environment: environment.map(Into::into),
-            tenant,
-            scope: scope.into(),
-        }
+        Self { environment: environment.map(Into::into), tenant, scope: scope.into() }
     }
 
     /// The deployment, if there is one.
@@ -120,10 +116,7 @@ impl WrapContext {
     /// The context as pairs in a fixed order, for services that take named pairs.
     pub fn pairs(&self) -> Vec<(&'static str, &str)> {
         let mut pairs = vec![("format", "QRE1")];
-        pairs.extend(
-            self.environment()
-                .map(|environment| ("environment", environment)),
-        );
+        pairs.extend(self.environment().map(|environment| ("environment", environment)));
         pairs.extend([("tenant", self.tenant.as_str()), ("scope", self.scope())]);
         pairs
     }

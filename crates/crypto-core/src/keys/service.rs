@@ -45,10 +45,7 @@ impl WrappedDek {
 impl fmt::Debug for WrappedDek {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let len = self.bytes.len();
-        f.debug_struct("WrappedDek")
-            .field("kek_alias", &self.kek_alias)
-            .field("len", &len)
-            .finish()
+        f.debug_struct("WrappedDek").field("kek_alias", &self.kek_alias).field("len", &len).finish()
     }
 }
 

@@ -34,11 +34,8 @@ struct Entry {
 }
 
 enum Phase {
-    Reserved {
-        identity: DeliveryIdentity,
-        lease_until: Duration,
-    },
-    Committed,
+    Reserved { identity: DeliveryIdentity, lease_until: Duration },
+    Committed { identity: DeliveryIdentity },
 }
 
 impl MemoryReplayGuard {
@@ -53,11 +50,7 @@ impl MemoryReplayGuard {
     /// A guard that remembers up to this many nonces. When it is full it refuses to answer, and
     /// messages wait in the queue: forgetting a nonce would let its replay pass.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            state: Mutex::default(),
-            capacity,
-            clock: Arc::new(SystemClock::new()),
-        }
+        Self { state: Mutex::default(), capacity, clock: Arc::new(SystemClock::new()) }
     }
 
     /// The same guard on this clock.
@@ -117,10 +110,7 @@ impl State {
     /// The lease of this nonce, if this identity holds it.
     fn lease_of(&mut self, nonce: &Nonce, by: &DeliveryIdentity) -> Option<&mut Duration> {
         match &mut self.entries.get_mut(nonce)?.phase {
-            Phase::Reserved {
-                identity,
-                lease_until,
-            } if identity == by => Some(lease_until),
+            Phase::Reserved { identity, lease_until } if identity == by => Some(lease_until),
             _ => None,
         }
     }
@@ -141,10 +131,9 @@ impl ReplayGuard for MemoryReplayGuard {
         let lease_until = now.saturating_add(lease);
         if let Some(entry) = state.entries.get_mut(nonce) {
             return Ok(match &mut entry.phase {
-                Phase::Reserved {
-                    identity: holder,
-                    lease_until: held_until,
-                } if holder == identity || *held_until <= now => {
+                Phase::Reserved { identity: holder, lease_until: held_until }
+                    if holder == identity || *held_until <= now =>
+                {
                     *holder = identity.clone();
                     *held_until = lease_until;
                     Reservation::Granted
@@ -154,16 +143,10 @@ impl ReplayGuard for MemoryReplayGuard {
             });
         }
         if state.entries.len() >= self.capacity {
-            return Err(ReplayError::new(format!(
-                "all {} places are taken",
-                self.capacity
-            )));
+            return Err(ReplayError::new(format!("all {} places are taken", self.capacity)));
         }
         let expires_at = now.saturating_add(retention);
-        let phase = Phase::Reserved {
-            identity: identity.clone(),
-            lease_until,
-        };
+        let phase = Phase::Reserved { identity: identity.clone(), lease_until };
         state.entries.insert(*nonce, Entry { phase, expires_at });
         state.by_expiry.insert((expires_at, *nonce), ());
         Ok(Reservation::Granted)
@@ -185,9 +168,7 @@ impl ReplayGuard for MemoryReplayGuard {
     async fn commit(&self, nonce: &Nonce, identity: &DeliveryIdentity) -> Result<(), ReplayError> {
         // Whoever completed it, the message is done: a lease that lapsed meanwhile changes nothing.
         if let Some(entry) = self.lock().entries.get_mut(nonce) {
-            entry.phase = Phase::Committed {
-                identity: identity.clone(),
-            };
+            entry.phase = Phase::Committed { identity: identity.clone() };
         }
         Ok(())
     }
