@@ -1,1 +1,31 @@
-//! Under construction.
+//! `QueueClient`: sealed messages over any transport, with everything a service needs around them.
+//!
+//! The client seals what is sent and opens what is received, retries, renews locks while a handler
+//! works, moves what can never be opened to the dead-letter queue, and counts and logs all of it.
+//! It knows the traits of `sealmq-crypto-core` and `sealmq-queue-core` and no broker or key
+//! service.
+
+mod backoff;
+mod bound;
+mod builder;
+mod client;
+mod dead_letters;
+mod error;
+mod events;
+mod incoming;
+mod opening;
+mod processor;
+mod receipt;
+mod sealing;
+mod session;
+mod telemetry;
+
+pub use backoff::RetryPolicy;
+pub use builder::QueueClientBuilder;
+pub use client::QueueClient;
+pub use dead_letters::{DeadLetter, DeadLetters};
+pub use error::{ClientError, ClientErrorKind, FailedSend};
+pub use incoming::{IncomingMessage, Received, ReceivedMessage, RejectedMessage, RejectionOutcome};
+pub use processor::{HandlerError, Processor, ProcessorOptions, StopReport};
+pub use receipt::{FailedSettlement, MessageReceipt};
+pub use session::SessionClient;

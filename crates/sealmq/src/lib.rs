@@ -1,1 +1,63 @@
-//! Under construction.
+//! End-to-end encrypted message queues.
+//!
+//! Message bodies are sealed before they reach the broker and opened after they leave it. Whoever
+//! can read or write the queue can neither read a body nor change it, move it to another queue,
+//! replay it, or slip a plaintext in.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use sealmq::{CryptoConfig, Message, QueueClient};
+//! use sealmq::local::MemoryKeyring;
+//! use sealmq::memory::{MemoryTransport, QueueSettings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let transport = MemoryTransport::new();
+//! transport.create_queue("orders", QueueSettings::default())?;
+//! let keys = MemoryKeyring::generate("orders-2026-01")?;
+//!
+//! let orders = QueueClient::builder("orders")
+//!     .with_transport(Arc::new(transport))
+//!     .with_key_provider(Arc::new(keys))
+//!     .with_crypto(CryptoConfig::strict())
+//!     .with_environment("prod")
+//!     .with_tenant("acme")
+//!     .build()?;
+//!
+//! orders.send(Message::new("one teapot").with_message_type("order.created")).await?;
+//!
+//! for received in orders.receive(10, Duration::from_secs(20)).await? {
+//!     let message = received.map_err(|rejected| rejected.error)?;
+//!     assert_eq!(message.body().as_ref(), b"one teapot");
+//!     message.complete().await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | feature | brings | module |
+//! | --- | --- | --- |
+//! | `memory` (default) | an in-memory broker | `sealmq::memory` |
+//! | `local` (default) | keys in memory and in a file | `sealmq::local` |
+//! | `aws-lc-rs` (default), `ring`, `rust-crypto` | the library that computes the AEAD | [`AeadBackend`] |
+//!
+//! A message names the key it was sealed with, so keys rotate while messages are under way: see
+//! [`KeyProvider`] and [`KeyManagementService`]. What can never be opened goes to the dead-letter
+//! queue, still sealed; what cannot be opened for now goes back. [`CryptoConfig`] says what is
+//! accepted, [`QueueClient::process`] runs handlers.
+
+pub use sealmq_client::*;
+pub use sealmq_crypto_core::*;
+pub use sealmq_queue_core::{
+    Attributes, Bytes, Capabilities, Certainty, DeadLetterInfo, DeliveryGuarantee,
+    DeliveryMetadata, Feature, Limits, Message, ReceiveMode, ReceiverOptions, SendReceipt,
+    SessionSelector, Source, Support, Transport, TransportError, TransportErrorKind,
+};
+
+/// The traits of transports, for those who write an adapter.
+pub use sealmq_queue_core as transport;
+
+#[cfg(feature = "local")]
+pub use sealmq_keys_local as local;
+#[cfg(feature = "memory")]
+pub use sealmq_transport_memory as memory;

@@ -1,0 +1,67 @@
+//! Which metadata a message is bound to, and how the receiver learns it.
+
+use std::sync::Arc;
+
+use sealmq_crypto_core::{ContextScope, CryptoError, EncryptionContext};
+use sealmq_queue_core::{Attributes, Message};
+
+/// The marker attribute: names of the bound user attributes, sorted, comma-separated.
+pub(crate) const BOUND_ATTRIBUTE: &str = "sealmq-bound";
+
+/// User attributes may not begin with this.
+pub(crate) const RESERVED_PREFIX: &str = "sealmq-";
+
+/// Carries the trace context (W3C Trace Context).
+pub(crate) const TRACEPARENT: &str = "traceparent";
+
+/// Intermediaries may rewrite these, so they are never bound.
+const NEVER_BOUND: [&str; 4] = [TRACEPARENT, "tracestate", "baggage", "Diagnostic-Id"];
+
+/// The names of a message's attributes that are to be bound, sorted, comma-separated; empty when
+/// there are none.
+pub(crate) fn bound_names(attributes: &Attributes) -> String {
+    // A BTreeMap is sorted by the bytes of its names already.
+    let names: Vec<&str> = attributes
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !NEVER_BOUND.contains(name) && *name != BOUND_ATTRIBUTE)
+        .collect();
+    names.join(",")
+}
+
+/// The context of a message, with the attributes of this list bound. A name that the message
+/// lacks is left out, and the context then differs from the sender's.
+pub(crate) fn context_of(
+    scope: &Arc<ContextScope>,
+    message: &Message,
+    bound: &str,
+) -> Result<EncryptionContext, CryptoError> {
+    let mut context = EncryptionContext::builder(scope, &message.id)
+        .message_type(message.message_type.as_deref())
+        .content_type(message.content_type.as_deref())
+        .session_id(message.session_id.as_deref())
+        .correlation_id(message.correlation_id.as_deref())
+        .reply_to(message.reply_to.as_deref());
+    for name in bound.split(',').filter(|name| !name.is_empty()) {
+        if let Some(value) = message.attributes.get(name) {
+            context = context.attribute(name, value);
+        }
+    }
+    context.build()
+}
+
+/// Splits what arrived into the attributes that the seal covers and those that anyone may have
+/// added on the way. The marker attribute itself is in neither.
+pub(crate) fn split_attributes(
+    mut attributes: Attributes,
+    bound: &str,
+) -> (Attributes, Attributes) {
+    let mut authenticated = Attributes::new();
+    for name in bound.split(',') {
+        if let Some(entry) = attributes.remove_entry(name) {
+            authenticated.insert(entry.0, entry.1);
+        }
+    }
+    attributes.remove(BOUND_ATTRIBUTE);
+    (authenticated, attributes)
+}

@@ -1,0 +1,306 @@
+//! The client of one queue: send, receive, sessions, dead letters, health, close.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::stream::{self, Stream, StreamExt};
+use sealmq_crypto_core::{Clock, ContextScope, CryptoConfig, CryptoProvider, ReplayGuard};
+use sealmq_queue_core::{
+    Delivery, Message, Receiver, ReceiverOptions, SendReceipt, SessionSelector, Source, Transport,
+    TransportError,
+};
+use tokio::sync::Mutex;
+
+use crate::IncomingMessage;
+use crate::backoff::RetryPolicy;
+use crate::builder::QueueClientBuilder;
+use crate::dead_letters::DeadLetters;
+use crate::error::{ClientError, FailedSend};
+use crate::incoming::Received;
+use crate::processor::{self, HandlerError, Processor, ProcessorOptions};
+use crate::session::SessionClient;
+use crate::telemetry::QueueMetrics;
+
+/// A client of one queue: what it sends is sealed, what it receives is opened.
+///
+/// # Contract
+/// - Cheap to clone; all methods take `&self` and may be called from several tasks.
+/// - Everything is checked before any key or network call: an error of kind `InvalidInput`,
+///   `TooLarge` or `Unsupported` means that nothing was sent.
+/// - What may succeed later is retried here and nowhere else; a retry sends the same frame.
+/// - Receiving settles by itself what can not be handed out: what can never be opened goes to
+///   the dead-letter queue still sealed, what may open later goes back.
+#[derive(Clone)]
+pub struct QueueClient(pub(crate) Arc<QueueContext>);
+
+/// What the clients of all queues of one connection share.
+pub(crate) struct Shared {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) crypto: Option<Arc<dyn CryptoProvider>>,
+    pub(crate) config: CryptoConfig,
+    pub(crate) replay_guard: Option<Arc<dyn ReplayGuard>>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) receiver_options: ReceiverOptions,
+    pub(crate) settle_rejected: bool,
+    pub(crate) environment: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) closed: AtomicBool,
+}
+
+/// One queue: its names, its scope, its metrics, its open receiver.
+pub(crate) struct QueueContext {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) queue: String,
+    pub(crate) scope: Arc<ContextScope>,
+    pub(crate) metrics: QueueMetrics,
+    receiver: Mutex<Option<Arc<dyn Receiver>>>,
+}
+
+impl QueueContext {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        queue: &str,
+        logical_queue: &str,
+    ) -> Result<Arc<Self>, ClientError> {
+        if queue.is_empty() {
+            return Err(ClientError::invalid_input("queue", "is empty"));
+        }
+        let environment = shared.environment.as_deref();
+        let scope = ContextScope::new(environment, shared.tenant.as_deref(), logical_queue)?;
+        let metrics = QueueMetrics::new(queue, shared.config.enabled);
+        let (queue, scope) = (queue.to_owned(), Arc::new(scope));
+        Ok(Arc::new(Self { shared, queue, scope, metrics, receiver: Mutex::new(None) }))
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire)
+    }
+
+    /// Receives one batch, still sealed. Cancel-safe, as the transport's own `recv` is.
+    pub(crate) async fn receive_sealed(
+        &self,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, ClientError> {
+        let receive = || async {
+            if self.is_closed() {
+                return Err(ClientError::closed());
+            }
+            let receiver = self.receiver().await?;
+            let received = receiver.recv(max, wait).await;
+            if received.is_err() {
+                self.forget_receiver(&receiver).await;
+            }
+            Ok(received?)
+        };
+        self.shared.retry.run(receive).await
+    }
+
+    /// Receives and opens one batch.
+    async fn receive(
+        self: &Arc<Self>,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Received>, ClientError> {
+        let deliveries = self.receive_sealed(max, wait).await?;
+        Ok(self.open_deliveries(deliveries).await)
+    }
+
+    /// The open receiver; opened on first use and again after an error.
+    async fn receiver(&self) -> Result<Arc<dyn Receiver>, TransportError> {
+        let mut open = self.receiver.lock().await;
+        if let Some(receiver) = &*open {
+            return Ok(Arc::clone(receiver));
+        }
+        let (source, options) = (Source::queue(&*self.queue), self.shared.receiver_options.clone());
+        let receiver: Arc<dyn Receiver> =
+            Arc::from(self.shared.transport.open(&source, options).await?);
+        *open = Some(Arc::clone(&receiver));
+        Ok(receiver)
+    }
+
+    async fn forget_receiver(&self, failed: &Arc<dyn Receiver>) {
+        let mut open = self.receiver.lock().await;
+        if open.as_ref().is_some_and(|receiver| Arc::ptr_eq(receiver, failed)) {
+            *open = None;
+        }
+    }
+
+    /// Gives prefetched messages back to the broker; the next receive opens anew.
+    pub(crate) async fn release_receiver(&self) -> Result<(), ClientError> {
+        let receiver = self.receiver.lock().await.take();
+        match receiver {
+            Some(receiver) => Ok(receiver.close().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl QueueClient {
+    /// Begins a client of this queue.
+    pub fn builder(queue: impl Into<String>) -> QueueClientBuilder {
+        QueueClientBuilder::new(queue.into())
+    }
+
+    /// A client of another queue over the same connection, with the same keys and policy. Its
+    /// logical name is its name.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name that is empty or too long to be bound.
+    pub fn for_queue(&self, queue: &str) -> Result<Self, ClientError> {
+        self.for_logical_queue(queue, queue)
+    }
+
+    /// A client of another queue over the same connection, with the logical name that its
+    /// messages are bound to.
+    ///
+    /// # Errors
+    /// As [`QueueClient::for_queue`].
+    pub fn for_logical_queue(&self, queue: &str, logical: &str) -> Result<Self, ClientError> {
+        QueueContext::new(Arc::clone(&self.0.shared), queue, logical).map(Self)
+    }
+
+    /// The queue's name on the broker.
+    pub fn queue(&self) -> &str {
+        &self.0.queue
+    }
+
+    /// The crypto policy.
+    pub fn config(&self) -> &CryptoConfig {
+        &self.0.shared.config
+    }
+
+    /// The longest body that can be sent beside this message's metadata, sealing included.
+    pub fn max_body_bytes(&self, message: &Message) -> usize {
+        self.0.max_body_bytes(message)
+    }
+
+    /// Sends one message; it counts as sent once the broker has accepted it.
+    ///
+    /// # Errors
+    /// The error gives the message back as it came.
+    pub async fn send(&self, message: Message) -> Result<SendReceipt, FailedSend> {
+        let mut sent = self.send_batch(vec![message]).await;
+        sent.pop().unwrap_or_else(|| {
+            let error = ClientError::invalid_input("batch", "is empty");
+            Err(FailedSend { error, message: Box::new(Message::new("")) })
+        })
+    }
+
+    /// Sends a batch and reports each message in its place. If any message is invalid, nothing is
+    /// sent; what the broker refuses, it refuses message by message. An empty batch does nothing.
+    pub async fn send_batch(&self, messages: Vec<Message>) -> Vec<Result<SendReceipt, FailedSend>> {
+        self.0.send_batch(messages).await
+    }
+
+    /// Receives up to `max` messages: returns as soon as at least one is there, or with an empty
+    /// batch after `wait`. Cancel-safe as far as the transport is: what was received and not yet
+    /// returned comes again after its lock has run out.
+    ///
+    /// # Errors
+    /// The transport's. A message that cannot be opened is no error of the call: it stands in the
+    /// batch as a [`RejectedMessage`](crate::RejectedMessage).
+    pub async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Received>, ClientError> {
+        self.0.receive(max, wait).await
+    }
+
+    /// Messages one after the other, received `batch` at a time, until the client is closed. An
+    /// error of a receive stands in the stream and does not end it.
+    ///
+    /// At most `batch` messages are locked and not yet taken from the stream. For handlers that
+    /// run side by side, with lock renewal, see [`QueueClient::process`].
+    pub fn stream(&self, batch: usize) -> impl Stream<Item = Result<Received, ClientError>> + Send {
+        const WAIT: Duration = Duration::from_secs(20);
+        let queue = Arc::clone(&self.0);
+        let batches = stream::unfold(queue, move |queue| async move {
+            if queue.is_closed() {
+                return None;
+            }
+            let items: Vec<_> = match queue.receive(batch, WAIT).await {
+                Ok(received) => received.into_iter().map(Ok).collect(),
+                Err(_) if queue.is_closed() => return None,
+                Err(error) => {
+                    tokio::time::sleep(queue.shared.retry.delay(1)).await;
+                    vec![Err(error)]
+                }
+            };
+            Some((stream::iter(items), queue))
+        });
+        batches.flatten()
+    }
+
+    /// Runs `handler` for each message, several at a time, in the background.
+    ///
+    /// A message is completed when its handler returns `Ok`, and settled as the [`HandlerError`]
+    /// says otherwise; a handler that panics makes its message receivable again. Locks are
+    /// renewed while handlers work. Stop it with [`Processor::stop`].
+    pub fn process<H, F>(&self, options: ProcessorOptions, handler: H) -> Processor
+    where
+        H: Fn(IncomingMessage) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        processor::start(Arc::clone(&self.0), options, handler)
+    }
+
+    /// Takes the exclusive hold of a session; `None` if there was none to take within `wait`.
+    ///
+    /// # Errors
+    /// `Unsupported` before any I/O, `SessionLocked`; else the transport's.
+    pub async fn accept_session(
+        &self,
+        session: SessionSelector,
+        wait: Duration,
+    ) -> Result<Option<SessionClient>, ClientError> {
+        let shared = &self.0.shared;
+        let options = shared.receiver_options.clone();
+        let receiver =
+            shared.transport.accept_session(&self.0.queue, session, wait, options).await?;
+        Ok(receiver.map(|receiver| SessionClient::new(Arc::clone(&self.0), receiver)))
+    }
+
+    /// Opens the dead-letter queue of this queue.
+    ///
+    /// # Errors
+    /// `Unsupported` before any I/O; else the transport's.
+    pub async fn dead_letters(&self) -> Result<DeadLetters, ClientError> {
+        DeadLetters::open(Arc::clone(&self.0)).await
+    }
+
+    /// Asks the broker whether it answers.
+    ///
+    /// # Errors
+    /// The transport's.
+    pub async fn health(&self) -> Result<(), ClientError> {
+        if self.0.is_closed() {
+            return Err(ClientError::closed());
+        }
+        Ok(self.0.shared.transport.health().await?)
+    }
+
+    /// Closes the connection, for the clients of all its queues. What was received can be settled
+    /// until then, so stop processors first. Repeating it is fine.
+    ///
+    /// # Errors
+    /// The transport's; the client is closed all the same.
+    pub async fn close(&self) -> Result<(), ClientError> {
+        let released = self.0.release_receiver().await;
+        if self.0.shared.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.0.shared.transport.close().await?;
+        released
+    }
+}
+
+impl fmt::Debug for QueueClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueClient")
+            .field("queue", &self.0.queue)
+            .field("logical_queue", &self.0.scope.queue())
+            .field("encryption_enabled", &self.0.shared.config.enabled)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,167 @@
+//! Settling a message with the broker and with the replay guard.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sealmq_crypto_core::{DeliveryIdentity, Nonce, ReplayGuard};
+use sealmq_queue_core::{
+    Certainty, DeliveryMetadata, Receipt, Settlement, TransportError, TransportErrorKind,
+};
+
+use crate::client::QueueContext;
+use crate::error::ClientError;
+
+/// The right to settle one message, once.
+///
+/// # Contract
+/// - Settling is retried as the client's policy says; a settlement that fails gives the receipt
+///   back.
+/// - `complete` marks the message's nonce first and settles second. After a crash between the
+///   two the broker delivers the same copy again, and the client settles it without handing it
+///   out.
+/// - A receipt that is dropped settles nothing: the lock runs out and the message comes again.
+pub struct MessageReceipt {
+    pub(crate) receipt: Receipt,
+    pub(crate) reservation: Option<ReplayReservation>,
+    pub(crate) queue: Arc<QueueContext>,
+}
+
+/// A nonce that is reserved for this delivery.
+pub(crate) struct ReplayReservation {
+    pub(crate) guard: Arc<dyn ReplayGuard>,
+    pub(crate) nonce: Nonce,
+    pub(crate) identity: DeliveryIdentity,
+}
+
+impl MessageReceipt {
+    /// What the broker says of the delivery.
+    pub fn metadata(&self) -> &DeliveryMetadata {
+        self.receipt.metadata()
+    }
+
+    /// The work is done: the message leaves the queue and will not be accepted again.
+    ///
+    /// # Errors
+    /// `ReplayStore`, or the transport's; the receipt comes back.
+    pub async fn complete(self) -> Result<Certainty, FailedSettlement> {
+        if let Some(ReplayReservation { guard, nonce, identity }) = &self.reservation
+            && let Err(error) = guard.commit(nonce, identity).await
+        {
+            return Err(FailedSettlement { error: error.into(), receipt: Box::new(self) });
+        }
+        self.settle(&Settlement::Complete).await.map(|(certainty, _)| certainty)
+    }
+
+    /// Makes the message receivable again after `delay`.
+    ///
+    /// # Errors
+    /// The transport's; the receipt comes back.
+    pub async fn abandon(self, delay: Duration) -> Result<Certainty, FailedSettlement> {
+        self.settle_and_release(&Settlement::Abandon { delay }).await
+    }
+
+    /// Moves the message, still sealed, to the dead-letter queue.
+    ///
+    /// # Errors
+    /// The transport's; the receipt comes back.
+    pub async fn dead_letter(
+        self,
+        reason: &str,
+        description: &str,
+    ) -> Result<Certainty, FailedSettlement> {
+        let (reason, description) = (reason.to_owned(), description.to_owned());
+        self.settle_and_release(&Settlement::DeadLetter { reason, description }).await
+    }
+
+    /// Sets the message aside, to be received by its sequence number.
+    ///
+    /// # Errors
+    /// The transport's; the receipt comes back.
+    pub async fn defer(self) -> Result<Certainty, FailedSettlement> {
+        self.settle_and_release(&Settlement::Defer).await
+    }
+
+    /// Locks the message for `duration` from now.
+    ///
+    /// # Errors
+    /// `LockLost`, `Unsupported` and what else the transport or the replay store says.
+    pub async fn extend(&self, duration: Duration) -> Result<(), ClientError> {
+        self.receipt.extend(duration).await?;
+        if let Some(ReplayReservation { guard, nonce, identity }) = &self.reservation {
+            guard.extend(nonce, identity, duration).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_and_release(
+        self,
+        settlement: &Settlement,
+    ) -> Result<Certainty, FailedSettlement> {
+        let (certainty, reservation) = self.settle(settlement).await?;
+        if let Some(ReplayReservation { guard, nonce, identity }) = reservation {
+            // If this fails, the same copy is granted again all the same, and for another one
+            // the reservation lapses with the lock.
+            if let Err(error) = guard.release(&nonce, &identity).await {
+                tracing::debug!(target: "sealmq", %error, "Replay reservation left to lapse");
+            }
+        }
+        Ok(certainty)
+    }
+
+    async fn settle(
+        mut self,
+        settlement: &Settlement,
+    ) -> Result<(Certainty, Option<ReplayReservation>), FailedSettlement> {
+        let retry = self.queue.shared.retry.clone();
+        let mut attempt = 1;
+        loop {
+            match self.receipt.settle(settlement.clone()).await {
+                Ok(certainty) => return Ok((certainty, self.reservation)),
+                Err(failed) => {
+                    self.receipt = *failed.receipt;
+                    if !failed.error.is_retryable() || !retry.allows_after(attempt) {
+                        self.note_lost_lock(&failed.error);
+                        let error = failed.error.into();
+                        return Err(FailedSettlement { error, receipt: Box::new(self) });
+                    }
+                }
+            }
+            tokio::time::sleep(retry.delay(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    fn note_lost_lock(&self, error: &TransportError) {
+        if matches!(error.kind(), TransportErrorKind::LockLost) {
+            self.queue.metrics.lock_lost();
+        }
+    }
+}
+
+impl fmt::Debug for MessageReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageReceipt").field("metadata", self.metadata()).finish_non_exhaustive()
+    }
+}
+
+/// A settlement that failed, with the receipt to try again.
+#[derive(Debug)]
+pub struct FailedSettlement {
+    /// Why it failed.
+    pub error: ClientError,
+    /// The message, not settled as far as the client knows.
+    pub receipt: Box<MessageReceipt>,
+}
+
+impl fmt::Display for FailedSettlement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the message was not settled")
+    }
+}
+
+impl std::error::Error for FailedSettlement {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
