@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sealmq_crypto_core::format::{Frame, Marker, dearmour, find_marker};
 use sealmq_crypto_core::{
-    CryptoError, CryptoErrorKind, DeliveryIdentity, EncryptedMessage, OpenedMessage,
-    PlaintextVerdict, Reservation,
+    CryptoError, CryptoErrorKind, DeliveryIdentity, EncryptedMessage, EncryptionContext,
+    OpenedMessage, PlaintextVerdict, Reservation,
 };
 use sealmq_queue_core::{Delivery, Feature, Message, Receipt};
 
@@ -22,7 +22,14 @@ use crate::receipt::{MessageReceipt, ReplayReservation};
 /// How long a reservation lasts on a transport without locks.
 const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 
-/// A message that opened, before its replay was judged.
+/// A message that was told apart by its first bytes: a plaintext, or a frame and what it is bound
+/// to.
+enum Marked {
+    Plain(PlaintextVerdict),
+    Sealed { frame: EncryptedMessage, context: EncryptionContext, bound: String },
+}
+
+/// A message that opened, before its age and replay were judged.
 enum Opened {
     Plain(PlaintextVerdict),
     Sealed { sealed: OpenedMessage, bound: String },
@@ -48,24 +55,22 @@ impl QueueContext {
         deliveries: Vec<Delivery>,
     ) -> Vec<Received> {
         let started = Instant::now();
-        let count = deliveries.len();
-        let mut received = Vec::with_capacity(count);
-        for Delivery { message, receipt } in deliveries {
-            received.push(self.open_delivery(message, receipt).await);
+        let opened = self.open_bodies(deliveries.iter().map(|delivery| &delivery.message)).await;
+        self.metrics.opened(started.elapsed(), deliveries.len());
+        let mut received = Vec::with_capacity(deliveries.len());
+        for (Delivery { message, receipt }, opened) in deliveries.into_iter().zip(opened) {
+            let admitted = match opened {
+                Ok(opened) => self.admit(opened, &receipt).await,
+                Err(error) => Err(error.into()),
+            };
+            received.push(match admitted {
+                Ok((opened, reservation)) => {
+                    Ok(self.hand_out(message, receipt, opened, reservation))
+                }
+                Err(refusal) => self.reject(message, receipt, refusal).await,
+            });
         }
-        self.metrics.opened(started.elapsed(), count);
         received
-    }
-
-    async fn open_delivery(self: &Arc<Self>, message: Message, receipt: Receipt) -> Received {
-        let opened = match self.open_body(&message).await {
-            Ok(opened) => opened,
-            Err(error) => return self.reject(message, receipt, Refusal::Error(error)).await,
-        };
-        match self.admit(opened, &receipt).await {
-            Ok((opened, reservation)) => Ok(self.hand_out(message, receipt, opened, reservation)),
-            Err(refusal) => self.reject(message, receipt, refusal).await,
-        }
     }
 
     /// Opens a message of a dead-letter queue: authentic, of any age, delivered before or not.
@@ -74,36 +79,66 @@ impl QueueContext {
         message: Message,
         receipt: &Receipt,
     ) -> Result<IncomingMessage, CryptoError> {
-        let opened = match self.open_body(&message).await? {
+        let mut opened = self.open_bodies(std::iter::once(&message)).await;
+        let admitted = match opened.pop().unwrap_or_else(|| Err(no_answer()))? {
             Opened::Plain(verdict) => Admitted::Plain(verdict),
             Opened::Sealed { sealed, bound } => admitted_at_any_age(sealed, bound),
         };
-        Ok(incoming(message, receipt, opened))
+        Ok(incoming(message, receipt, admitted))
     }
 
-    /// Authenticates and decrypts. A plaintext is judged by its first bytes alone, so that a
-    /// policy that refuses it does so before anything parses it.
-    async fn open_body(&self, message: &Message) -> Result<Opened, CryptoError> {
+    /// Authenticates and decrypts, the sealed ones of a batch together.
+    async fn open_bodies(
+        &self,
+        messages: impl Iterator<Item = &Message>,
+    ) -> Vec<Result<Opened, CryptoError>> {
+        let mut frames = Vec::new();
+        let mut contexts = Vec::new();
+        let mut opened: Vec<Result<Option<Opened>, CryptoError>> = Vec::new();
+        let mut bound_names = Vec::new();
+        for message in messages {
+            opened.push(self.mark(message).map(|marked| match marked {
+                Marked::Plain(verdict) => Some(Opened::Plain(verdict)),
+                Marked::Sealed { frame, context, bound } => {
+                    frames.push(frame);
+                    contexts.push(context);
+                    bound_names.push(bound);
+                    None
+                }
+            }));
+        }
+        let decrypted = match &self.shared.crypto {
+            Some(crypto) => crypto.decrypt_batch(frames.into_iter().zip(&contexts).collect()).await,
+            None => frames.iter().map(|frame| Err(no_keys(frame))).collect(),
+        };
+        let mut decrypted = decrypted.into_iter().zip(bound_names);
+        let fill_in = |outcome: Result<Option<Opened>, CryptoError>| match outcome? {
+            Some(plain) => Ok(plain),
+            None => {
+                let (sealed, bound) = decrypted.next().ok_or_else(no_answer)?;
+                Ok(Opened::Sealed { sealed: sealed?, bound })
+            }
+        };
+        opened.into_iter().map(fill_in).collect()
+    }
+
+    /// Tells a frame from a plaintext by its first bytes alone, so that a policy that refuses
+    /// plaintexts does so before anything parses them.
+    fn mark(&self, message: &Message) -> Result<Marked, CryptoError> {
         let frame = match find_marker(&message.body) {
             Marker::None => {
                 let now_ms = self.shared.clock.unix_ms();
-                return self.shared.config.check_received_plaintext(now_ms).map(Opened::Plain);
+                return self.shared.config.check_received_plaintext(now_ms).map(Marked::Plain);
             }
             Marker::Binary => message.body.clone(),
             Marker::Armoured => Bytes::from(dearmour(&message.body)?),
         };
-        let sealed = EncryptedMessage::parse(frame)?;
+        let frame = EncryptedMessage::parse(frame)?;
         let bound = message.attributes.get(BOUND_ATTRIBUTE).cloned().unwrap_or_default();
-        // What the broker says of a message cannot fail to be a context by the sender's doing
-        // alone; if it does, the message is not what was sealed.
+        // Metadata that is no context at all is not what was sealed.
         let context = context_of(&self.scope, message, &bound)
             .map_err(|_| CryptoError::new(CryptoErrorKind::AuthenticationFailed))?;
-        let Some(crypto) = &self.shared.crypto else {
-            let key_id = Frame::parse(sealed.as_bytes())?.key_reference().label().to_owned();
-            return Err(CryptoError::new(CryptoErrorKind::KeyNotFound { key_id }));
-        };
-        let sealed = crypto.decrypt(sealed, &context).await?;
-        Ok(Opened::Sealed { sealed, bound })
+        Ok(Marked::Sealed { frame, context, bound })
     }
 
     /// Judges age and replay, on values that are authentic by now, and releases the plaintext.
@@ -228,9 +263,23 @@ enum Admitted {
 }
 
 fn admitted_at_any_age(sealed: OpenedMessage, bound: String) -> Admitted {
-    let seal =
-        Seal { key_id: sealed.key_label().to_owned(), encrypted_at_ms: sealed.encrypted_at_ms() };
+    let seal = Seal { key: Arc::clone(sealed.key()), encrypted_at_ms: sealed.encrypted_at_ms() };
     Admitted::Sealed { plaintext: sealed.danger_release_at_any_age(), seal, bound }
+}
+
+/// The error of a sealed message that meets a client without any keys.
+fn no_keys(frame: &EncryptedMessage) -> CryptoError {
+    let named =
+        Frame::parse(frame.as_bytes()).map(|frame| frame.key_reference().label().to_owned());
+    named.map_or_else(
+        |error| error,
+        |key_id| CryptoError::new(CryptoErrorKind::KeyNotFound { key_id }),
+    )
+}
+
+/// The crypto provider broke its contract and left a message out.
+fn no_answer() -> CryptoError {
+    CryptoError::unavailable("the crypto provider did not answer for this message")
 }
 
 fn incoming(mut message: Message, receipt: &Receipt, opened: Admitted) -> IncomingMessage {

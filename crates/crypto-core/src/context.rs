@@ -44,12 +44,14 @@ impl ContextScope {
     /// The scope of a logical queue. Absent and empty differ.
     ///
     /// # Errors
-    /// `InvalidInput` names the field that is over [`MAX_CONTEXT_VALUE_BYTES`].
+    /// `InvalidInput` names the field that is over [`MAX_CONTEXT_VALUE_BYTES`], or
+    /// `logical_queue` when it is empty: that would bind a message to no queue at all.
     pub fn new(
         environment: Option<&str>,
         tenant: Option<&str>,
         queue: &str,
     ) -> Result<Self, CryptoError> {
+        refuse_empty("logical_queue", queue)?;
         let mut encoded = Vec::with_capacity(64);
         if let Some(environment) = environment {
             push_field(&mut encoded, TAG_ENVIRONMENT, "environment", environment.as_bytes())?;
@@ -186,9 +188,11 @@ impl<'a> EncryptionContextBuilder<'a> {
     /// The finished context.
     ///
     /// # Errors
-    /// `InvalidInput` names a field over [`MAX_CONTEXT_VALUE_BYTES`], or `attributes` when a name
-    /// is empty or stands twice.
+    /// `InvalidInput` names a field over [`MAX_CONTEXT_VALUE_BYTES`], `message_id` when it is
+    /// empty, or `attributes` when a name is empty, stands twice or holds a comma or a control
+    /// character.
     pub fn build(mut self) -> Result<EncryptionContext, CryptoError> {
+        refuse_empty("message_id", self.message_id)?;
         let mut encoded = Vec::with_capacity(self.encoded_len());
         let fields = [
             (TAG_MESSAGE_TYPE, "message_type", self.message_type),
@@ -227,6 +231,13 @@ impl<'a> EncryptionContextBuilder<'a> {
     }
 }
 
+fn refuse_empty(field: &'static str, value: &str) -> Result<(), CryptoError> {
+    if value.is_empty() {
+        return Err(CryptoError::invalid_input(field, "empty"));
+    }
+    Ok(())
+}
+
 fn push_field(
     encoded: &mut Vec<u8>,
     tag: u8,
@@ -242,6 +253,11 @@ fn push_field(
 fn push_attribute(encoded: &mut Vec<u8>, name: &str, value: &str) -> Result<(), CryptoError> {
     if name.is_empty() {
         return Err(CryptoError::invalid_input("attributes", "a name is empty"));
+    }
+    // The names travel as one comma-separated list in a transport's own header.
+    if name.contains(|c: char| c == ',' || c.is_control()) {
+        let reason = "a name holds a comma or a control character";
+        return Err(CryptoError::invalid_input("attributes", reason));
     }
     let inner_len = name.len().saturating_add(value.len()).saturating_add(4);
     encoded.push(TAG_ATTRIBUTE);

@@ -53,6 +53,18 @@ impl EncryptedMessage {
         Ok(Self { frame, suite, encrypted_at_ms, nonce, tag })
     }
 
+    /// A frame that was sealed just now; its last bytes are the tag.
+    pub(crate) fn sealed(
+        frame: Vec<u8>,
+        suite: Suite,
+        encrypted_at_ms: u64,
+        nonce: &[u8; NONCE_LEN],
+    ) -> Self {
+        let tag = frame.last_chunk().copied().unwrap_or_default();
+        let (nonce, tag) = (Nonce(*nonce), AuthenticationTag(tag));
+        Self { frame: frame.into(), suite, encrypted_at_ms, nonce, tag }
+    }
+
     /// The cipher suite.
     pub fn suite(&self) -> Suite {
         self.suite

@@ -34,6 +34,9 @@ mod replay;
 mod secret;
 mod suite;
 
+// The fixtures of the tests are shared with the integration tests, which see this crate by its name.
+#[cfg(test)]
+extern crate self as sealmq_crypto_core;
 #[cfg(test)]
 mod tests;
 

@@ -124,13 +124,23 @@ impl MessageKey {
         context: &EncryptionContext,
     ) -> Result<&'a mut [u8], CryptoError> {
         let parsed = Frame::parse(frame)?;
-        let (suite, fixed, commitment) = (parsed.suite(), parsed.fixed(), parsed.commitment());
+        let header = AuthenticatedHeader::of(&parsed);
         let body_at = parsed.header_len();
-        let secrets = self.derivation.derive(&fixed, context);
-        let committed: bool = secrets.commitment().ct_eq(&commitment).into();
-        let sealed = &mut frame[body_at..];
-        let aad = associated_data(&fixed, &secrets);
-        if !committed || backend.open(suite, secrets.aead_key(), &aad, sealed).is_err() {
+        self.open_sealed(backend, &header, &mut frame[body_at..], context)
+    }
+
+    /// Opens ciphertext and tag in place.
+    pub(crate) fn open_sealed<'a>(
+        &self,
+        backend: AeadBackend,
+        header: &AuthenticatedHeader,
+        sealed: &'a mut [u8],
+        context: &EncryptionContext,
+    ) -> Result<&'a mut [u8], CryptoError> {
+        let secrets = self.derivation.derive(&header.fixed, context);
+        let committed: bool = secrets.commitment().ct_eq(&header.commitment).into();
+        let aad = associated_data(&header.fixed, &secrets);
+        if !committed || backend.open(header.suite, secrets.aead_key(), &aad, sealed).is_err() {
             sealed.zeroize();
             return Err(CryptoError::authentication_failed());
         }
@@ -146,6 +156,19 @@ impl MessageKey {
         context: &EncryptionContext,
     ) -> MessageSecrets {
         self.derivation.derive(fixed, context)
+    }
+}
+
+/// What a frame's key and tag are held against.
+pub(crate) struct AuthenticatedHeader {
+    suite: Suite,
+    fixed: [u8; FIXED_LEN],
+    commitment: [u8; COMMITMENT_LEN],
+}
+
+impl AuthenticatedHeader {
+    pub(crate) fn of(frame: &Frame<'_>) -> Self {
+        Self { suite: frame.suite(), fixed: frame.fixed(), commitment: frame.commitment() }
     }
 }
 

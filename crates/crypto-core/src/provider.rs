@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::aead::AeadBackend;
 use crate::clock::{Clock, SystemClock};
@@ -18,17 +18,26 @@ use crate::format::{
 use crate::kdf::COMMITMENT_LEN;
 use crate::keyring::{Keyring, NamedKeys};
 use crate::keys::{KeyError, KeyErrorKind};
-use crate::message_key::MessageKey;
+use crate::message_key::{AuthenticatedHeader, MessageKey};
 use crate::random::{EntropySource, kernel_entropy};
 use crate::suite::Suite;
 
-/// One body to seal.
-#[derive(Debug, Clone, Copy)]
+/// One body to seal. `Debug` shows the body's length alone.
+#[derive(Clone, Copy)]
 pub struct SealRequest<'a> {
     /// The body.
     pub plaintext: &'a [u8],
     /// What it is bound to.
     pub context: &'a EncryptionContext,
+}
+
+impl fmt::Debug for SealRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealRequest")
+            .field("plaintext_bytes", &self.plaintext.len())
+            .field("context", self.context)
+            .finish()
+    }
 }
 
 /// A message that was authenticated and decrypted, and is not released yet: its age is still to
@@ -57,9 +66,9 @@ impl OpenedMessage {
         self.nonce
     }
 
-    /// The key id or KEK alias that opened it.
-    pub fn key_label(&self) -> &str {
-        self.key.label()
+    /// The key that opened it; its label is the key id or KEK alias.
+    pub fn key(&self) -> &Arc<MessageKey> {
+        &self.key
     }
 
     /// The body, if the message is fresh enough.
@@ -289,10 +298,36 @@ impl AesGcmCryptoProvider {
         let (nonces, _) = nonces.as_chunks::<NONCE_LEN>();
         for (request, nonce) in run.iter().zip(nonces) {
             let SealRequest { plaintext, context } = *request;
-            let frame =
-                key.seal_with_nonce(self.suite, self.backend, plaintext, context, now_ms, nonce);
-            sealed.push(frame.and_then(EncryptedMessage::parse));
+            sealed.push(self.seal(&key, plaintext, context, now_ms, nonce));
         }
+    }
+
+    fn seal(
+        &self,
+        key: &MessageKey,
+        plaintext: &[u8],
+        context: &EncryptionContext,
+        now_ms: u64,
+        nonce: &[u8; NONCE_LEN],
+    ) -> Result<EncryptedMessage, CryptoError> {
+        let (suite, backend) = (self.suite, self.backend);
+        let frame = key.seal_with_nonce(suite, backend, plaintext, context, now_ms, nonce)?;
+        Ok(EncryptedMessage::sealed(frame, suite, now_ms, nonce))
+    }
+
+    /// Opens a copy: the ciphertext stays as it is, for a dead-letter queue.
+    fn open(
+        &self,
+        key: Arc<MessageKey>,
+        message: &EncryptedMessage,
+        frame: &Frame<'_>,
+        context: &EncryptionContext,
+    ) -> Result<OpenedMessage, CryptoError> {
+        let mut body = frame.sealed().to_vec();
+        let header = AuthenticatedHeader::of(frame);
+        let plaintext_len = key.open_sealed(self.backend, &header, &mut body, context)?.len();
+        body.truncate(plaintext_len);
+        Ok(OpenedMessage::new(body.into(), message, key))
     }
 }
 
@@ -306,10 +341,7 @@ impl CryptoProvider for AesGcmCryptoProvider {
         let mut nonce = [0; NONCE_LEN];
         let key = self.sealing_key(&[SealRequest { plaintext, context }]).await?;
         self.entropy.fill(&mut nonce)?;
-        let now_ms = self.clock.unix_ms();
-        let frame =
-            key.seal_with_nonce(self.suite, self.backend, plaintext, context, now_ms, &nonce)?;
-        EncryptedMessage::parse(frame)
+        self.seal(&key, plaintext, context, self.clock.unix_ms(), &nonce)
     }
 
     async fn decrypt(
@@ -319,16 +351,32 @@ impl CryptoProvider for AesGcmCryptoProvider {
     ) -> Result<OpenedMessage, CryptoError> {
         let frame = Frame::parse(message.as_bytes())?;
         let key = self.opening_key(&frame, context).await?;
-        let body_at = frame.header_len();
-        let mut opened = OpenedMessage::new(Bytes::new(), &message, Arc::clone(&key));
-        // In place where nobody else holds the bytes, else in a copy.
-        let mut bytes = match message.into_bytes().try_into_mut() {
-            Ok(bytes) => bytes,
-            Err(held) => BytesMut::from(held.as_ref()),
-        };
-        let body_len = key.open_in_place(self.backend, &mut bytes, context)?.len();
-        opened.plaintext = bytes.freeze().slice(body_at..body_at + body_len);
-        Ok(opened)
+        self.open(key, &message, &frame, context)
+    }
+
+    async fn decrypt_batch(
+        &self,
+        messages: Vec<(EncryptedMessage, &EncryptionContext)>,
+    ) -> Vec<Result<OpenedMessage, CryptoError>> {
+        let mut opened = Vec::with_capacity(messages.len());
+        // Messages of one sender name the same key one after the other: it is looked up once.
+        let mut last: Option<(Frame<'_>, &EncryptionContext, Arc<MessageKey>)> = None;
+        for (message, context) in &messages {
+            let outcome = async {
+                let frame = Frame::parse(message.as_bytes())?;
+                let key = match &last {
+                    Some((of, bound, key)) if same_key((of, bound), (&frame, context)) => {
+                        Arc::clone(key)
+                    }
+                    _ => self.opening_key(&frame, context).await?,
+                };
+                let outcome = self.open(Arc::clone(&key), message, &frame, context);
+                last = Some((frame, context, key));
+                outcome
+            };
+            opened.push(outcome.await);
+        }
+        opened
     }
 
     fn max_overhead_bytes(&self) -> usize {
@@ -349,6 +397,16 @@ impl CryptoProvider for AesGcmCryptoProvider {
         }
         sealed
     }
+}
+
+/// Whether two frames name the same key, in the same suite and scope.
+fn same_key(
+    (a, a_context): (&Frame<'_>, &EncryptionContext),
+    (b, b_context): (&Frame<'_>, &EncryptionContext),
+) -> bool {
+    a.suite() == b.suite()
+        && a.key_reference() == b.key_reference()
+        && a_context.scope() == b_context.scope()
 }
 
 /// How a key error looks to the one who seals.

@@ -2,7 +2,7 @@
 
 use ::aws_lc_rs::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
-use super::{AAD_LEN, OpenError, ZERO_NONCE};
+use super::{AEAD_NONCE_LEN, OpenError};
 use crate::error::CryptoError;
 use crate::format::TAG_LEN;
 use crate::suite::Suite;
@@ -18,10 +18,11 @@ fn key(suite: Suite, key: &[u8]) -> Result<LessSafeKey, ::aws_lc_rs::error::Unsp
 pub(super) fn seal(
     suite: Suite,
     key_bytes: &[u8],
-    aad: &[u8; AAD_LEN],
+    nonce: &[u8; AEAD_NONCE_LEN],
+    aad: &[u8],
     in_out: &mut [u8],
 ) -> Result<[u8; TAG_LEN], CryptoError> {
-    let nonce = Nonce::assume_unique_for_key(ZERO_NONCE);
+    let nonce = Nonce::assume_unique_for_key(*nonce);
     let sealed = key(suite, key_bytes)
         .and_then(|key| key.seal_in_place_separate_tag(nonce, Aad::from(aad), in_out));
     // Fails only for a body beyond the cipher's own limit of 2^36 bytes.
@@ -34,10 +35,11 @@ pub(super) fn seal(
 pub(super) fn open(
     suite: Suite,
     key_bytes: &[u8],
-    aad: &[u8; AAD_LEN],
+    nonce: &[u8; AEAD_NONCE_LEN],
+    aad: &[u8],
     in_out: &mut [u8],
 ) -> Result<(), OpenError> {
-    let nonce = Nonce::assume_unique_for_key(ZERO_NONCE);
+    let nonce = Nonce::assume_unique_for_key(*nonce);
     let key = key(suite, key_bytes).map_err(|_| OpenError)?;
     key.open_in_place(nonce, Aad::from(aad), in_out).map(|_| ()).map_err(|_| OpenError)
 }

@@ -15,8 +15,11 @@ use crate::suite::Suite;
 /// Length of the associated data of the AEAD: the fixed header, then the commitment.
 pub(crate) const AAD_LEN: usize = FIXED_LEN + COMMITMENT_LEN;
 
+/// Length of the nonce of both AEADs.
+pub(crate) const AEAD_NONCE_LEN: usize = 12;
+
 /// Every message has a key of its own, so its AEAD nonce is always zero.
-const ZERO_NONCE: [u8; 12] = [0; 12];
+const ZERO_NONCE: [u8; AEAD_NONCE_LEN] = [0; AEAD_NONCE_LEN];
 
 /// The tag did not match.
 #[derive(Debug)]
@@ -65,13 +68,26 @@ impl AeadBackend {
         aad: &[u8; AAD_LEN],
         in_out: &mut [u8],
     ) -> Result<[u8; TAG_LEN], CryptoError> {
+        self.seal_with(suite, key, &ZERO_NONCE, aad, in_out)
+    }
+
+    /// [`seal`](Self::seal) with a nonce and associated data of any length: only `seal` and the
+    /// published test vectors call it.
+    pub(crate) fn seal_with(
+        self,
+        suite: Suite,
+        key: &[u8],
+        nonce: &[u8; AEAD_NONCE_LEN],
+        aad: &[u8],
+        in_out: &mut [u8],
+    ) -> Result<[u8; TAG_LEN], CryptoError> {
         match self {
             #[cfg(feature = "aws-lc-rs")]
-            Self::AwsLcRs => aws_lc_rs::seal(suite, key, aad, in_out),
+            Self::AwsLcRs => aws_lc_rs::seal(suite, key, nonce, aad, in_out),
             #[cfg(feature = "ring")]
-            Self::Ring => ring::seal(suite, key, aad, in_out),
+            Self::Ring => ring::seal(suite, key, nonce, aad, in_out),
             #[cfg(feature = "rust-crypto")]
-            Self::RustCrypto => rust_crypto::seal(suite, key, aad, in_out),
+            Self::RustCrypto => rust_crypto::seal(suite, key, nonce, aad, in_out),
             #[allow(unreachable_patterns, reason = "which patterns are left depends on features")]
             other => other.require().map(|_| [0; TAG_LEN]),
         }
@@ -86,13 +102,26 @@ impl AeadBackend {
         aad: &[u8; AAD_LEN],
         in_out: &mut [u8],
     ) -> Result<(), OpenError> {
+        self.open_with(suite, key, &ZERO_NONCE, aad, in_out)
+    }
+
+    /// [`open`](Self::open) with a nonce and associated data of any length: only `open` and the
+    /// published test vectors call it.
+    pub(crate) fn open_with(
+        self,
+        suite: Suite,
+        key: &[u8],
+        nonce: &[u8; AEAD_NONCE_LEN],
+        aad: &[u8],
+        in_out: &mut [u8],
+    ) -> Result<(), OpenError> {
         match self {
             #[cfg(feature = "aws-lc-rs")]
-            Self::AwsLcRs => aws_lc_rs::open(suite, key, aad, in_out),
+            Self::AwsLcRs => aws_lc_rs::open(suite, key, nonce, aad, in_out),
             #[cfg(feature = "ring")]
-            Self::Ring => ring::open(suite, key, aad, in_out),
+            Self::Ring => ring::open(suite, key, nonce, aad, in_out),
             #[cfg(feature = "rust-crypto")]
-            Self::RustCrypto => rust_crypto::open(suite, key, aad, in_out),
+            Self::RustCrypto => rust_crypto::open(suite, key, nonce, aad, in_out),
             #[allow(unreachable_patterns, reason = "which patterns are left depends on features")]
             _ => Err(OpenError),
         }

@@ -1,5 +1,6 @@
 //! A bounded cache with an absolute lifetime in which each miss is one flight.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::num::NonZeroUsize;
@@ -64,6 +65,26 @@ where
             hard_age: policy.hard_age,
             unknown_key_ttl: policy.unknown_key_ttl,
         })
+    }
+
+    /// The value of `key` if it is there and fresh.
+    pub(super) fn fresh<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let now = self.around.clock.monotonic();
+        let mut state = self.lock();
+        let value = match state.entries.get(key)? {
+            Entry::Present { value, loaded_at } => {
+                let fresh = now.saturating_sub(*loaded_at) < self.soft_age;
+                fresh.then(|| Arc::clone(value))?
+            }
+            Entry::Unknown { .. } => return None,
+        };
+        drop(state);
+        self.around.observe(KeyEvent::CacheHit);
+        Some(value)
     }
 
     /// The value of `key`; all who miss it at once wait for one `load`.

@@ -97,7 +97,10 @@ impl NamedKeys {
         } else {
             self.provider.current_key_id().await?
         };
-        let key = self.fetch(id.clone()).await?;
+        let key = match self.keys.fresh(id.as_str()) {
+            Some(key) => key,
+            None => self.fetch(id.clone()).await?,
+        };
         let mut last = self.last_sealing.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref() != Some(&id) {
             self.around.observe(KeyEvent::SealingKeyChanged { label: id.as_str() });
@@ -111,6 +114,11 @@ impl NamedKeys {
     /// # Errors
     /// `KeyNotFound` when the id is not valid; else those of the store.
     pub async fn opening_key(&self, key_id: &str) -> Result<Arc<MessageKey>, KeyError> {
+        if let (Some(directory), Some(key)) = (self.directory.fresh(&()), self.keys.fresh(key_id))
+            && directory.valid.contains(key_id)
+        {
+            return Ok(key);
+        }
         let id = EncryptionKeyId::new(key_id)?;
         let mut directory = self.directory().await?;
         if !directory.valid.contains(&id) {

@@ -1,5 +1,6 @@
 //! Names that are checked once, when they are made: key ids, KEK aliases, tenants.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use super::KeyError;
@@ -33,6 +34,13 @@ macro_rules! checked_name {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
+            }
+        }
+
+        /// Look-ups by a name of a frame need no copy of it.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 

@@ -1,1 +1,10 @@
 //! Tests of this crate that look behind its public API.
+
+mod commitment;
+mod entropy;
+mod gf128;
+mod hkdf_vectors;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+mod vectors;
+mod wycheproof_aead;

@@ -1,0 +1,129 @@
+//! Key sources that can be switched off, and that count how often they were asked.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use sealmq_crypto_core::{
+    EncryptionKey, EncryptionKeyId, GeneratedDek, KekVersion, KeyError, KeyErrorKind,
+    KeyManagementService, KeyProvider, KmsCapabilities, TenantId, WrapContext,
+};
+use sealmq_keys_local::{MemoryKeyring, MemoryKms};
+
+/// What every call passes first.
+#[derive(Default)]
+pub(crate) struct Switch {
+    failure: Mutex<Option<KeyErrorKind>>,
+    calls: AtomicUsize,
+}
+
+impl Switch {
+    fn pass(&self) -> Result<(), KeyError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        match &*self.failure.lock().unwrap() {
+            Some(kind) => Err(KeyError::new(kind.clone(), "switched off by the test")),
+            None => Ok(()),
+        }
+    }
+
+    /// Every call fails like this from now on; `None` for none.
+    pub(crate) fn fail(&self, kind: impl Into<Option<KeyErrorKind>>) {
+        *self.failure.lock().unwrap() = kind.into();
+    }
+
+    /// How many calls there were.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+/// A key store with a switch.
+pub(crate) struct SwitchedKeys {
+    keys: MemoryKeyring,
+    pub(crate) switch: Switch,
+}
+
+impl SwitchedKeys {
+    pub(crate) fn new(keys: &MemoryKeyring) -> Arc<Self> {
+        Arc::new(Self { keys: keys.clone(), switch: Switch::default() })
+    }
+}
+
+#[async_trait]
+impl KeyProvider for SwitchedKeys {
+    async fn get_key(&self, id: &EncryptionKeyId) -> Result<Arc<EncryptionKey>, KeyError> {
+        self.switch.pass()?;
+        self.keys.get_key(id).await
+    }
+
+    async fn current_key_id(&self) -> Result<EncryptionKeyId, KeyError> {
+        self.switch.pass()?;
+        self.keys.current_key_id().await
+    }
+
+    async fn valid_key_ids(&self) -> Result<Vec<EncryptionKeyId>, KeyError> {
+        self.switch.pass()?;
+        self.keys.valid_key_ids().await
+    }
+}
+
+/// A key service with a switch.
+pub(crate) struct SwitchedKms {
+    kms: MemoryKms,
+    pub(crate) switch: Switch,
+}
+
+impl SwitchedKms {
+    pub(crate) fn new(kms: &MemoryKms) -> Arc<Self> {
+        Arc::new(Self { kms: kms.clone(), switch: Switch::default() })
+    }
+}
+
+#[async_trait]
+impl KeyManagementService for SwitchedKms {
+    fn name(&self) -> &str {
+        "switched"
+    }
+
+    fn capabilities(&self) -> KmsCapabilities {
+        self.kms.capabilities()
+    }
+
+    async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
+        self.switch.pass()?;
+        self.kms.generate_dek(context).await
+    }
+
+    async fn encrypt_dek(
+        &self,
+        dek: &EncryptionKey,
+        context: &WrapContext,
+    ) -> Result<Vec<u8>, KeyError> {
+        self.switch.pass()?;
+        self.kms.encrypt_dek(dek, context).await
+    }
+
+    async fn decrypt_dek(
+        &self,
+        wrapped: &[u8],
+        context: &WrapContext,
+    ) -> Result<EncryptionKey, KeyError> {
+        self.switch.pass()?;
+        self.kms.decrypt_dek(wrapped, context).await
+    }
+
+    async fn rewrap_dek(&self, wrapped: &[u8], context: &WrapContext) -> Result<Vec<u8>, KeyError> {
+        self.switch.pass()?;
+        self.kms.rewrap_dek(wrapped, context).await
+    }
+
+    async fn rotate_kek(&self, tenant: &TenantId) -> Result<KekVersion, KeyError> {
+        self.switch.pass()?;
+        self.kms.rotate_kek(tenant).await
+    }
+
+    async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
+        self.switch.pass()?;
+        self.kms.delete_kek(tenant).await
+    }
+}
