@@ -23,7 +23,7 @@ pub struct IncomingMessage {
     /// Empty for a message that was not sealed, since nothing of it is authentic.
     pub unauthenticated_attributes: Attributes,
     /// What the broker says of the delivery; not authentic.
-    pub metadata: DeliveryMetadata,
+    pub metadata: Arc<DeliveryMetadata>,
     pub(crate) seal: Option<Seal>,
 }
 
@@ -147,7 +147,7 @@ pub struct RejectedMessage {
     /// The message as it arrived, sealed; nothing in it is authentic.
     pub message: Message,
     /// What the broker says of the delivery.
-    pub metadata: DeliveryMetadata,
+    pub metadata: Arc<DeliveryMetadata>,
     /// What became of it.
     pub outcome: RejectionOutcome,
     /// The right to settle it, where the client has not done so.

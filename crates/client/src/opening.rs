@@ -92,10 +92,11 @@ impl QueueContext {
         &self,
         messages: impl Iterator<Item = &Message>,
     ) -> Vec<Result<Opened, CryptoError>> {
-        let mut frames = Vec::new();
-        let mut contexts = Vec::new();
-        let mut opened: Vec<Result<Option<Opened>, CryptoError>> = Vec::new();
-        let mut bound_names = Vec::new();
+        let (count, _) = messages.size_hint();
+        let mut frames = Vec::with_capacity(count);
+        let mut contexts = Vec::with_capacity(count);
+        let mut bound_names = Vec::with_capacity(count);
+        let mut opened: Vec<Result<Option<Opened>, CryptoError>> = Vec::with_capacity(count);
         for message in messages {
             opened.push(self.mark(message).map(|marked| match marked {
                 Marked::Plain(verdict) => Some(Opened::Plain(verdict)),
@@ -203,7 +204,7 @@ impl QueueContext {
         receipt: Receipt,
         refusal: Refusal,
     ) -> Received {
-        let metadata = receipt.metadata().clone();
+        let metadata = receipt.shared_metadata();
         let receipt = MessageReceipt { receipt, reservation: None, queue: Arc::clone(self) };
         let (error, outcome, receipt) = match refusal {
             Refusal::CompletedBefore => {
@@ -283,7 +284,7 @@ fn no_answer() -> CryptoError {
 }
 
 fn incoming(mut message: Message, receipt: &Receipt, opened: Admitted) -> IncomingMessage {
-    let metadata = receipt.metadata().clone();
+    let metadata = receipt.shared_metadata();
     let (seal, unauthenticated_attributes) = match opened {
         Admitted::Plain(_) => (None, Default::default()),
         Admitted::Sealed { plaintext, seal, bound } => {

@@ -1,6 +1,7 @@
 //! A delivered message and the receipt that settles it exactly once.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -111,19 +112,24 @@ pub trait Settler: Send + Sync {
 /// # }
 /// ```
 pub struct Receipt {
-    metadata: DeliveryMetadata,
+    metadata: Arc<DeliveryMetadata>,
     settler: Box<dyn Settler>,
 }
 
 impl Receipt {
     /// A receipt for the delivery that `settler` settles.
     pub fn new(metadata: DeliveryMetadata, settler: Box<dyn Settler>) -> Self {
-        Self { metadata, settler }
+        Self { metadata: Arc::new(metadata), settler }
     }
 
     /// What the broker says of the delivery.
     pub fn metadata(&self) -> &DeliveryMetadata {
         &self.metadata
+    }
+
+    /// What the broker says of the delivery, to keep beyond the settlement.
+    pub fn shared_metadata(&self) -> Arc<DeliveryMetadata> {
+        Arc::clone(&self.metadata)
     }
 
     /// Settles the delivery as said.
