@@ -121,10 +121,18 @@ def wrong_contexts() -> Iterator[Vector]:
 
 TOO_LONG = "over-long values are refused, because a cut or wrapped length would let two contexts collide."
 MANDATORY = "is mandatory; without it a frame would open anywhere."
+LISTED = "the bound names travel as one comma-separated list, which a name must not be able to extend or break."
 # stem, context, context bytes a careless sealer binds (None: as given), comment
 INVALID_CONTEXTS = (
     ("no-queue", ctx(FULL, ATTRIBUTES, queue=None), None, f"The logical queue {MANDATORY}"),
     ("no-message-id", ctx(FULL, ATTRIBUTES, message_id=None), None, f"The message id {MANDATORY}"),
+    ("empty-queue", ctx(FULL, ATTRIBUTES, queue=""), None,
+     f"The logical queue is empty, which names no queue: it {MANDATORY}"),
+    ("empty-message-id", ctx(FULL, ATTRIBUTES, message_id=""), None,
+     f"The message id is empty, which names no message: it {MANDATORY}"),
+    ("attribute-name-comma", ctx(BASIC, [("a,b", "c")]), None, f"An attribute name with a comma: {LISTED}"),
+    *((f"attribute-name-control-{c:02x}", ctx(BASIC, [(f"a{chr(c)}b", "c")]), None,
+       f"U+{c:04X} in an attribute name: {LISTED}") for c in (0x00, 0x0A, 0x0D, 0x1F, 0x7F, 0x80, 0x9F)),
     ("empty", (), None, "An empty context binds the frame to nothing and is refused."),
     ("duplicate-attribute", ctx(BASIC, [("a", "b"), ("a", "c")]), None,
      "An attribute given twice would let first-wins and last-wins readers disagree."),

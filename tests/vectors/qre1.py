@@ -43,12 +43,20 @@ def encode_context(fields: Context) -> bytes:
     return b"".join(uint(tag, 1) + uint(len(value), 2) + value for tag, value in values)
 
 
+def has_control(text: str) -> bool:
+    return any(char < " " or "\x7f" <= char <= "\x9f" for char in text)
+
+
 def check_context(fields: Context) -> None:
     tags = [field[0] for field in fields]
     names = [field[1] for field in fields if field[0] == ATTRIBUTE]
     if tags != sorted(tags) or names != sorted(names):
         raise ValueError("vector's context is not in canonical order")
     if QUEUE not in tags or MESSAGE_ID not in tags or b"" in names or len(set(names)) < len(names):
+        raise Refused("InvalidContext")
+    if (QUEUE, b"") in fields or (MESSAGE_ID, b"") in fields:
+        raise Refused("InvalidContext")
+    if any(b"," in name or has_control(name.decode()) for name in names):
         raise Refused("InvalidContext")
     if any(max(map(len, field[1:])) > MAX_U16 or len(field_value(field)) > MAX_U16 for field in fields):
         raise Refused("InvalidContext")
@@ -129,7 +137,7 @@ class Reader:
             text = raw.decode("utf-8", "strict")
         except UnicodeDecodeError:
             raise Refused("Malformed") from None
-        require(not any(char < " " or "\x7f" <= char <= "\x9f" for char in text))
+        require(not has_control(text))
         return raw
 
 

@@ -1,0 +1,3 @@
+//! How the adapters of this repository are set up for the suites, one file each.
+
+pub mod memory;

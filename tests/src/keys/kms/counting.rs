@@ -1,0 +1,80 @@
+//! Counts the calls that reach a key service.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use sealmq_crypto_core::{
+    EncryptionKey, GeneratedDek, KekVersion, KeyError, KeyManagementService, KmsCapabilities,
+    TenantId, WrapContext,
+};
+
+/// The service behind it, with each call noted.
+pub(crate) struct CountingKms {
+    inner: Arc<dyn KeyManagementService>,
+    calls: Mutex<BTreeMap<&'static str, usize>>,
+}
+
+impl CountingKms {
+    pub(crate) fn new(inner: Arc<dyn KeyManagementService>) -> Arc<Self> {
+        Arc::new(Self { inner, calls: Mutex::default() })
+    }
+
+    /// How often each operation was called.
+    pub(crate) fn calls(&self) -> BTreeMap<&'static str, usize> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    fn note(&self, operation: &'static str) {
+        *self.calls.lock().unwrap().entry(operation).or_default() += 1;
+    }
+}
+
+#[async_trait]
+impl KeyManagementService for CountingKms {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn capabilities(&self) -> KmsCapabilities {
+        self.inner.capabilities()
+    }
+
+    async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
+        self.note("generate_dek");
+        self.inner.generate_dek(context).await
+    }
+
+    async fn encrypt_dek(
+        &self,
+        dek: &EncryptionKey,
+        context: &WrapContext,
+    ) -> Result<Vec<u8>, KeyError> {
+        self.note("encrypt_dek");
+        self.inner.encrypt_dek(dek, context).await
+    }
+
+    async fn decrypt_dek(
+        &self,
+        wrapped: &[u8],
+        context: &WrapContext,
+    ) -> Result<EncryptionKey, KeyError> {
+        self.note("decrypt_dek");
+        self.inner.decrypt_dek(wrapped, context).await
+    }
+
+    async fn rewrap_dek(&self, wrapped: &[u8], context: &WrapContext) -> Result<Vec<u8>, KeyError> {
+        self.note("rewrap_dek");
+        self.inner.rewrap_dek(wrapped, context).await
+    }
+
+    async fn rotate_kek(&self, tenant: &TenantId) -> Result<KekVersion, KeyError> {
+        self.note("rotate_kek");
+        self.inner.rotate_kek(tenant).await
+    }
+
+    async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
+        self.note("delete_kek");
+        self.inner.delete_kek(tenant).await
+    }
+}

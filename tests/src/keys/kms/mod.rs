@@ -1,0 +1,54 @@
+//! The contract suite for key services.
+
+mod cases;
+mod counting;
+mod ctx;
+mod harness;
+mod needs;
+
+use std::sync::Arc;
+
+pub use ctx::KmsCtx;
+pub use harness::{BadForm, KmsBackend, KmsHarness};
+
+use crate::keys::Case;
+use crate::runner::{self, Verdict};
+use crate::suite::{Suite, SuiteTest};
+
+/// The whole suite on one backend: what a test program's `main` returns.
+pub fn suite(backend: impl KmsBackend + 'static) -> Suite {
+    Suite::new(backend.name(), tests("", backend))
+}
+
+/// The tests of the suite, their names behind a prefix: for a program that tests several backends.
+pub fn tests(prefix: &str, backend: impl KmsBackend + 'static) -> Vec<SuiteTest> {
+    let backend: Arc<dyn KmsBackend> = Arc::new(backend);
+    let test = |case: &'static Case<KmsCtx>| {
+        let backend = Arc::clone(&backend);
+        SuiteTest {
+            name: format!("{prefix}{}", case.full_name()),
+            alone: false,
+            on_demand: false,
+            run: Box::new(move || run_case(case, &backend)),
+        }
+    };
+    all_cases().map(test).collect()
+}
+
+/// Every case of the suite.
+pub fn all_cases() -> impl Iterator<Item = &'static Case<KmsCtx>> {
+    cases::GROUPS.iter().copied().flatten()
+}
+
+/// Runs one case on a backend.
+pub fn run_case(case: &'static Case<KmsCtx>, backend: &Arc<dyn KmsBackend>) -> Verdict {
+    let timeout = backend.case_timeout();
+    let backend = Arc::clone(backend);
+    let body = async move {
+        let ctx = KmsCtx::connect(backend.harness().await?).await?;
+        let outcome = (case.run)(ctx.clone()).await;
+        ctx.harness().clean_up().await;
+        outcome
+    };
+    runner::run(case.test(timeout, Box::new(move || Box::pin(body))))
+}
