@@ -11,7 +11,8 @@ use std::time::Duration;
 pub enum TransportErrorKind {
     /// The queue, session or message does not exist.
     NotFound,
-    /// The broker refused the credentials or the permission.
+    /// The broker refused the credentials or the permission, or one side does not trust the
+    /// other's certificate.
     Denied,
     /// The broker could not be reached or did not answer in time.
     Unavailable,

@@ -187,7 +187,10 @@ impl Message {
                     "names are 1 to 64 of A-Z a-z 0-9 _ - . and do not begin with AWS. or Amazon.";
                 return Err(TransportError::invalid_input("attributes", reason));
             }
-            let text_ok = value.chars().all(|c| !c.is_control() || c == '\t');
+            // U+FFFE and U+FFFF are no XML characters: SQS refuses them.
+            let carried =
+                |c: char| (!c.is_control() || c == '\t') && c != '\u{FFFE}' && c != '\u{FFFF}';
+            let text_ok = value.chars().all(carried);
             if !text_ok || (value.is_empty() && !limits.empty_attribute_values) {
                 let reason = format!("value of {name} is empty or holds a control character");
                 return Err(TransportError::invalid_input("attributes", reason));

@@ -49,7 +49,8 @@ pub trait Receiver: Send + Sync {
     }
 
     /// Stops receiving and makes messages that were prefetched but not handed out receivable
-    /// again. Deliveries already handed out can still be settled. Repeating it is fine.
+    /// again. A pending `recv` ends, empty or with `Closed`. Deliveries already handed out can
+    /// still be settled. Repeating it is fine.
     ///
     /// # Errors
     /// `Unavailable` when prefetched messages could not be released; they come again after their

@@ -50,7 +50,7 @@ pub enum ReceiveMode {
     /// When it is settled; until then it is locked.
     #[default]
     PeekLock,
-    /// When it is handed out: a crash loses it, and there is nothing to settle.
+    /// When it is handed out: a crash loses it, and settling it is `Unsupported`.
     ReceiveAndDelete,
 }
 
@@ -62,7 +62,8 @@ pub struct ReceiverOptions {
     pub mode: ReceiveMode,
     /// Messages the adapter may fetch ahead of `recv`. Their locks run meanwhile.
     pub prefetch: usize,
-    /// How long deliveries are locked; `None` for the queue's own setting.
+    /// How long deliveries are locked; `None` for the queue's own setting. Where the broker cannot
+    /// do it per receiver, opening is refused: it is never ignored.
     pub lock_duration: Option<Duration>,
 }
 
