@@ -1,2 +1,18 @@
-//! Under construction.
-fn main() {}
+//! The `sealmq` program.
+
+mod cli;
+mod demo;
+mod error;
+mod inspect;
+#[cfg(unix)]
+mod keyring;
+mod output;
+#[cfg(unix)]
+mod passphrase;
+mod utc;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,150 @@
+//! The observer: reads everything that the broker stores, and has no key.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sealmq::format::{Frame, KEY_REFERENCE_OFFSET};
+use sealmq::memory::{MemoryTransport, StoredMessage};
+use serde::Serialize;
+
+use super::input::Body;
+use super::needles::{Needles, WINDOW_BYTES};
+use super::stage::{Stage, broken};
+use crate::error::CliError;
+use crate::output::hex;
+
+/// Length of the commitment, the last part of a header.
+const COMMITMENT_BYTES: usize = 32;
+/// Frames shown in full detail.
+const SAMPLES: usize = 3;
+/// Bytes of a frame that are shown.
+const SHOWN_BYTES: usize = 18;
+/// Different values of metadata that are kept; there may be more.
+pub(super) const MAX_VALUES: usize = 100;
+
+/// Someone who looks at the broker's storage again and again.
+pub(super) struct Observer {
+    broker: MemoryTransport,
+    known: HashSet<String>,
+    /// What is looked for: the bodies, which the observer itself does not know.
+    pub(super) needles: Needles,
+    pub(super) report: ObserverReport,
+}
+
+/// What the observer saw.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct ObserverReport {
+    pub(super) messages_seen: usize,
+    pub(super) bytes_seen: usize,
+    /// Messages that were no sealed ones.
+    pub(super) unsealed: usize,
+    pub(super) search: Search,
+    pub(super) cleartext: Cleartext,
+    pub(super) samples: Vec<Sample>,
+}
+
+/// The search for pieces of bodies in what the broker stores.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Search {
+    pub(super) window_bytes: usize,
+    /// Different pieces looked for.
+    pub(super) windows: usize,
+    /// Frames with such a piece.
+    pub(super) frames_with_a_window: usize,
+    /// Of these bodies the same search …
+    pub(super) control_bodies: usize,
+    /// … finds so many, as it must.
+    pub(super) control_bodies_found: usize,
+}
+
+/// What the broker sees by design, for routing.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Cleartext {
+    pub(super) message_types: BTreeSet<String>,
+    pub(super) content_types: BTreeSet<String>,
+    pub(super) reply_to: BTreeSet<String>,
+    pub(super) attributes: BTreeSet<String>,
+    pub(super) key_ids: BTreeSet<String>,
+}
+
+/// One message as the observer sees it.
+#[derive(Debug, Serialize)]
+pub(super) struct Sample {
+    pub(super) queue: String,
+    pub(super) message_id: String,
+    pub(super) message_type: String,
+    pub(super) frame_bytes: usize,
+    pub(super) first_bytes: String,
+}
+
+impl Observer {
+    /// An observer of the stage's broker, and the bodies that must not be seen.
+    pub(super) fn new(stage: &Stage, bodies: &[Body]) -> Self {
+        let mut needles = Needles::default();
+        for body in bodies {
+            needles.add(&body.text);
+        }
+        let long = || bodies.iter().filter(|body| body.text.len() >= WINDOW_BYTES);
+        let search = Search {
+            window_bytes: WINDOW_BYTES,
+            control_bodies: long().count(),
+            control_bodies_found: long().filter(|b| needles.count_in(&b.text) > 0).count(),
+            ..Search::default()
+        };
+        let report = ObserverReport { search, ..ObserverReport::default() };
+        Self { broker: stage.broker.connect_again(), known: HashSet::new(), needles, report }
+    }
+
+    /// Takes a look at a queue and its dead-letter queue.
+    pub(super) fn look(&mut self, queue: &str) -> Result<(), CliError> {
+        for stored in self.broker.tap(queue).map_err(broken)? {
+            if self.known.insert(stored.metadata.broker_id.clone()) {
+                self.note(queue, &stored);
+            }
+        }
+        self.report.search.windows = self.needles.len();
+        Ok(())
+    }
+
+    fn note(&mut self, queue: &str, stored: &StoredMessage) {
+        let (message, report) = (&stored.message, &mut self.report);
+        let found = match Frame::parse(&message.body) {
+            Ok(frame) => {
+                let key_id = frame.key_reference().label().to_owned();
+                keep(&mut report.cleartext.key_ids, Some(&key_id));
+                // All but the key reference: that is in the clear, and a body may well name a key.
+                let head = &message.body[..KEY_REFERENCE_OFFSET];
+                let rest = &message.body[frame.header_len() - COMMITMENT_BYTES..];
+                self.needles.count_in(head) + self.needles.count_in(rest)
+            }
+            Err(_) => {
+                report.unsealed += 1;
+                self.needles.count_in(&message.body)
+            }
+        };
+        report.messages_seen += 1;
+        report.bytes_seen += message.body.len();
+        report.search.frames_with_a_window += usize::from(found > 0);
+        let cleartext = &mut report.cleartext;
+        keep(&mut cleartext.message_types, message.message_type.as_ref());
+        keep(&mut cleartext.content_types, message.content_type.as_ref());
+        keep(&mut cleartext.reply_to, message.reply_to.as_ref());
+        for (name, value) in &message.attributes {
+            keep(&mut cleartext.attributes, Some(&format!("{name}={value}")));
+        }
+        if report.samples.len() < SAMPLES {
+            report.samples.push(Sample {
+                queue: queue.to_owned(),
+                message_id: message.id.clone(),
+                message_type: message.message_type.clone().unwrap_or_default(),
+                frame_bytes: message.body.len(),
+                first_bytes: hex(&message.body[..message.body.len().min(SHOWN_BYTES)]),
+            });
+        }
+    }
+}
+
+fn keep(values: &mut BTreeSet<String>, value: Option<&String>) {
+    if values.len() < MAX_VALUES {
+        values.extend(value.cloned());
+    }
+}

@@ -1,0 +1,121 @@
+//! Everything that the demo found, and whether all of it is as it must be.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Defence;
+use super::attacks::ATTACKS;
+use super::input::Input;
+use super::observer::ObserverReport;
+use super::roles::{InitiatorReport, ResponderReport, RotationReport, Traffic};
+use super::trial::AttackReport;
+
+/// The one JSON object of `sealmq demo --json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) ok: bool,
+    /// What is not as it must be, in words.
+    pub(super) problems: Vec<String>,
+    /// The defence that was taken from the responder, on purpose.
+    pub(super) weakened: Option<Defence>,
+    pub(super) input: InputReport,
+    pub(super) roles: Roles,
+    pub(super) rotation: RotationReport,
+    pub(super) attacks: Vec<AttackReport>,
+    pub(super) elapsed_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct InputReport {
+    pub(super) name: String,
+    pub(super) lines: usize,
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Roles {
+    pub(super) initiator: InitiatorReport,
+    pub(super) responder: ResponderReport,
+    pub(super) observer: ObserverReport,
+}
+
+impl Report {
+    pub(super) fn new(
+        input: &Input,
+        count: usize,
+        weakened: Option<Defence>,
+        traffic: Traffic,
+        attacks: Vec<AttackReport>,
+        elapsed: Duration,
+    ) -> Self {
+        let Traffic { initiator, responder, observer, rotation } = traffic;
+        let bytes = (0..count).map(|index| input.body(index).text.len()).sum();
+        let (name, lines) = (input.name.clone(), input.bodies.len());
+        let mut report = Self {
+            ok: false,
+            problems: Vec::new(),
+            weakened,
+            input: InputReport { name, lines, messages: count, bytes },
+            roles: Roles { initiator, responder, observer },
+            rotation,
+            attacks,
+            elapsed_ms: elapsed.as_millis() as u64,
+        };
+        report.problems = report.find_problems();
+        report.ok = report.problems.is_empty();
+        report
+    }
+
+    /// Attacks that were refused, with the right code and the message kept.
+    pub(super) fn refused(&self) -> usize {
+        self.attacks.iter().filter(|attack| attack.refused).count()
+    }
+
+    /// Attacks whose message opens when it is left as it was.
+    pub(super) fn twins_open(&self) -> usize {
+        self.attacks.iter().filter(|attack| attack.twin_opens).count()
+    }
+
+    /// The problems in one line.
+    pub(super) fn verdict(&self) -> String {
+        format!("the demo failed: {}", self.problems.join("; "))
+    }
+
+    fn find_problems(&self) -> Vec<String> {
+        let Roles { initiator, responder, observer } = &self.roles;
+        let count = self.input.messages;
+        let mut problems: Vec<String> =
+            initiator.failures.iter().chain(&responder.failures).cloned().collect();
+        let mut expect = |what: &str, found: usize, expected: usize| {
+            if found != expected {
+                problems.push(format!("{what}: {found} instead of {expected}"));
+            }
+        };
+        expect("requests sent", initiator.sent, count);
+        expect("requests opened as they were sent", responder.identical, count);
+        expect("answers opened and matched", initiator.answers_matched, count);
+        expect("messages seen by the observer", observer.messages_seen, 2 * count);
+        expect("messages that were not sealed", observer.unsealed, 0);
+        let search = &observer.search;
+        expect("messages with a piece of a body", search.frames_with_a_window, 0);
+        expect("bodies found by the control", search.control_bodies_found, search.control_bodies);
+        let before = self.rotation.after_requests;
+        let under = |key: &str| responder.requests_by_key.get(key).copied().unwrap_or_default();
+        expect("requests under the key before the rotation", under(self.rotation.from), before);
+        expect("requests under the key after it", under(self.rotation.to), count - before);
+        expect("attacks carried out", self.attacks.len(), ATTACKS.len());
+        for attack in &self.attacks {
+            if attack.handed_out {
+                problems.push(format!("an attack got through: {}", attack.name));
+            } else if !attack.refused {
+                problems.push(format!("an attack was not refused as it must be: {}", attack.name));
+            }
+            if !attack.twin_opens {
+                problems.push(format!("an untouched message did not open: {}", attack.name));
+            }
+        }
+        problems
+    }
+}
