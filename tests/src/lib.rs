@@ -1,11 +1,10 @@
 //! The contract suites: what every adapter must do, as cases anyone can run on their own adapter.
 //!
 //! - [`transport`]: the suite for `Transport` adapters, its harness and its cases.
-//! - [`backends`]: how the adapters of this repository are set up for it.
+//! - [`client`]: the same, with the cases of the client over the adapter.
+//! - [`keys`]: the suites for `KeyManagementService` and `KeyProvider` adapters.
+//! - [`backends`]: how the adapters of this repository are set up for them.
 //! - [`suite`]: the program around the cases; [`runner`]: one case on its own runtime.
-//!
-//! A suite for key providers goes beside [`transport`] and runs on the same [`runner`]; cases that
-//! concern the client or the cryptography go into groups of their own in `transport::cases`.
 
 // The library *is* tests: a broken assumption of theirs should stop the case where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_errors_doc)]
@@ -14,6 +13,8 @@
 mod check;
 
 pub mod backends;
+pub mod client;
+pub mod keys;
 pub mod outcome;
 pub mod runner;
 pub mod skips;

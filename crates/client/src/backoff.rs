@@ -55,6 +55,12 @@ impl RetryPolicy {
         doubled.min(self.max_delay).mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
+    /// The same pause, or a longer one where the other side asked for it; never longer than the
+    /// longest.
+    pub(crate) fn delay_as_asked(&self, attempt: u32, asked: Option<Duration>) -> Duration {
+        self.delay(attempt).max(asked.unwrap_or_default().min(self.max_delay))
+    }
+
     /// Whether another attempt follows attempt number `attempt`.
     pub(crate) fn allows_after(&self, attempt: u32) -> bool {
         attempt < self.max_attempts
@@ -70,7 +76,7 @@ impl RetryPolicy {
         loop {
             match call().await.map_err(ClientError::from) {
                 Err(error) if error.is_retryable() && self.allows_after(attempt) => {
-                    tokio::time::sleep(self.delay(attempt)).await;
+                    tokio::time::sleep(self.delay_as_asked(attempt, error.retry_after())).await;
                     attempt += 1;
                 }
                 result => return result,

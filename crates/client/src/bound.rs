@@ -5,6 +5,8 @@ use std::sync::Arc;
 use sealmq_crypto_core::{ContextScope, CryptoError, EncryptionContext};
 use sealmq_queue_core::{Attributes, Message};
 
+use crate::session::STATE_TYPE;
+
 /// The marker attribute: names of the bound user attributes, sorted, comma-separated.
 pub(crate) const BOUND_ATTRIBUTE: &str = "sealmq-bound";
 
@@ -29,23 +31,35 @@ pub(crate) fn bound_names(attributes: &Attributes) -> String {
     names.join(",")
 }
 
-/// The context of a message, with the attributes of this list bound. A name that the message
-/// lacks is left out, and the context then differs from the sender's.
+/// The context of a message, with the attributes of this list bound.
+///
+/// There is one list for a set of attributes: names that are there, in ascending order. Another
+/// one was not made by a sender, even if it names the same attributes.
 pub(crate) fn context_of(
     scope: &Arc<ContextScope>,
     message: &Message,
     bound: &str,
 ) -> Result<EncryptionContext, CryptoError> {
+    if message.message_type.as_deref() == Some(STATE_TYPE) {
+        return Err(CryptoError::invalid_input("message_type", "is that of session states"));
+    }
     let mut context = EncryptionContext::builder(scope, &message.id)
         .message_type(message.message_type.as_deref())
         .content_type(message.content_type.as_deref())
         .session_id(message.session_id.as_deref())
         .correlation_id(message.correlation_id.as_deref())
         .reply_to(message.reply_to.as_deref());
-    for name in bound.split(',').filter(|name| !name.is_empty()) {
-        if let Some(value) = message.attributes.get(name) {
-            context = context.attribute(name, value);
-        }
+    if bound.is_empty() && !message.attributes.contains_key(BOUND_ATTRIBUTE) {
+        return context.build();
+    }
+    let mut before = "";
+    for name in bound.split(',') {
+        let value = message.attributes.get(name).filter(|_| before < name);
+        let Some(value) = value else {
+            return Err(CryptoError::invalid_input(BOUND_ATTRIBUTE, "is no list of attributes"));
+        };
+        context = context.attribute(name, value);
+        before = name;
     }
     context.build()
 }

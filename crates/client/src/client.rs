@@ -9,7 +9,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use sealmq_crypto_core::{Clock, ContextScope, CryptoConfig, CryptoProvider, ReplayGuard};
 use sealmq_queue_core::{
     Delivery, Message, Receiver, ReceiverOptions, SendReceipt, SessionSelector, Source, Transport,
-    TransportError,
+    TransportError, TransportErrorKind,
 };
 use tokio::sync::Mutex;
 
@@ -17,7 +17,7 @@ use crate::IncomingMessage;
 use crate::backoff::RetryPolicy;
 use crate::builder::QueueClientBuilder;
 use crate::dead_letters::DeadLetters;
-use crate::error::{ClientError, FailedSend};
+use crate::error::{ClientError, ClientErrorKind, FailedSend};
 use crate::incoming::Received;
 use crate::processor::{self, HandlerError, Processor, ProcessorOptions};
 use crate::session::SessionClient;
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) tenant: Option<String>,
     pub(crate) closed: AtomicBool,
 }
+
+const RECEIVER_CLOSED: ClientErrorKind = ClientErrorKind::Transport(TransportErrorKind::Closed);
 
 /// One queue: its names, its scope, its metrics, its open receiver.
 pub(crate) struct QueueContext {
@@ -86,17 +88,31 @@ impl QueueContext {
         wait: Duration,
     ) -> Result<Vec<Delivery>, ClientError> {
         let receive = || async {
+            match self.receive_once(max, wait).await {
+                // A processor of this client that stopped closed the receiver for all.
+                Err(error) if *error.kind() == RECEIVER_CLOSED => {
+                    self.receive_once(max, wait).await
+                }
+                received => received,
+            }
+        };
+        self.shared.retry.run(receive).await
+    }
+
+    async fn receive_once(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, ClientError> {
+        if self.is_closed() {
+            return Err(ClientError::closed());
+        }
+        let receiver = self.receiver().await?;
+        let received = receiver.recv(max, wait).await;
+        if received.is_err() {
+            self.forget_receiver(&receiver).await;
+            // A receive that waited learns from the transport that the client was closed.
             if self.is_closed() {
                 return Err(ClientError::closed());
             }
-            let receiver = self.receiver().await?;
-            let received = receiver.recv(max, wait).await;
-            if received.is_err() {
-                self.forget_receiver(&receiver).await;
-            }
-            Ok(received?)
-        };
-        self.shared.retry.run(receive).await
+        }
+        Ok(received?)
     }
 
     /// Receives and opens one batch.
@@ -254,10 +270,15 @@ impl QueueClient {
         session: SessionSelector,
         wait: Duration,
     ) -> Result<Option<SessionClient>, ClientError> {
+        if self.0.is_closed() {
+            return Err(ClientError::closed());
+        }
         let shared = &self.0.shared;
-        let options = shared.receiver_options.clone();
-        let receiver =
-            shared.transport.accept_session(&self.0.queue, session, wait, options).await?;
+        let accept = || {
+            let (session, options) = (session.clone(), shared.receiver_options.clone());
+            shared.transport.accept_session(&self.0.queue, session, wait, options)
+        };
+        let receiver = shared.retry.run(accept).await?;
         Ok(receiver.map(|receiver| SessionClient::new(Arc::clone(&self.0), receiver)))
     }
 
@@ -266,6 +287,9 @@ impl QueueClient {
     /// # Errors
     /// `Unsupported` before any I/O; else the transport's.
     pub async fn dead_letters(&self) -> Result<DeadLetters, ClientError> {
+        if self.0.is_closed() {
+            return Err(ClientError::closed());
+        }
         DeadLetters::open(Arc::clone(&self.0)).await
     }
 

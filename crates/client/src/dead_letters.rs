@@ -40,7 +40,8 @@ impl DeadLetters {
         let transport = &queue.shared.transport;
         transport.capabilities().require(Feature::DeadLetter)?;
         let source = Source::dead_letter(&*queue.queue);
-        let receiver = transport.open(&source, ReceiverOptions::default()).await?;
+        let open = || transport.open(&source, ReceiverOptions::default());
+        let receiver = queue.shared.retry.run(open).await?;
         Ok(Self { queue, receiver })
     }
 
@@ -54,7 +55,8 @@ impl DeadLetters {
         wait: Duration,
     ) -> Result<Vec<DeadLetter>, ClientError> {
         let mut letters = Vec::new();
-        for Delivery { message, receipt } in self.receiver.recv(max, wait).await? {
+        let received = self.queue.shared.retry.run(|| self.receiver.recv(max, wait)).await?;
+        for Delivery { message, receipt } in received {
             let opened = self.queue.open_for_inspection(message.clone(), &receipt).await;
             let info = receipt.metadata().dead_letter.clone().unwrap_or_default();
             letters.push(DeadLetter { message, opened, info, receipt });

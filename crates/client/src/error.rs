@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
-use sealmq_crypto_core::{CryptoError, CryptoErrorKind, ReplayError};
+use sealmq_crypto_core::{CryptoError, CryptoErrorKind, KeyError, KeyErrorKind, ReplayError};
 use sealmq_queue_core::{Message, TransportError, TransportErrorKind};
 
 /// What went wrong, and on which side.
@@ -70,6 +71,31 @@ impl ClientError {
             Cause::Replay(_) => true,
             Cause::Reason(_) => false,
         }
+    }
+
+    /// How long the other side asks to be left alone, when it says so.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match &self.0.cause {
+            Cause::Crypto(error) => asked_by_key_service(error),
+            Cause::Transport(error) => asked_by_broker(error),
+            Cause::Replay(_) | Cause::Reason(_) => None,
+        }
+    }
+}
+
+/// How long the broker asks to be left alone, when it says so.
+pub(crate) fn asked_by_broker(error: &TransportError) -> Option<Duration> {
+    match error.kind() {
+        TransportErrorKind::Throttled { retry_after } => *retry_after,
+        _ => None,
+    }
+}
+
+/// How long the key service asks to be left alone, when it says so.
+pub(crate) fn asked_by_key_service(error: &CryptoError) -> Option<Duration> {
+    match error.source()?.downcast_ref::<KeyError>()?.kind() {
+        KeyErrorKind::Throttled { retry_after } => *retry_after,
+        _ => None,
     }
 }
 

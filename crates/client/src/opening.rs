@@ -13,6 +13,7 @@ use sealmq_queue_core::{Delivery, Feature, Message, Receipt};
 
 use crate::bound::{BOUND_ATTRIBUTE, context_of, split_attributes};
 use crate::client::QueueContext;
+use crate::error::asked_by_key_service;
 use crate::events::{self, Subject};
 use crate::incoming::{
     IncomingMessage, Received, ReceivedMessage, RejectedMessage, RejectionOutcome, Seal,
@@ -235,7 +236,10 @@ impl QueueContext {
         }
         if error.is_retryable() {
             let delay = match capabilities.has(Feature::DelayedAbandon) {
-                true => self.shared.retry.delay(receipt.metadata().delivery_count),
+                true => {
+                    let deliveries = receipt.metadata().delivery_count;
+                    self.shared.retry.delay_as_asked(deliveries, asked_by_key_service(error))
+                }
                 false => Duration::ZERO,
             };
             let settled = receipt.abandon(delay).await;

@@ -149,7 +149,8 @@ impl Processor {
     /// Stops receiving, lets handlers finish within `deadline`, cuts off the rest and gives their
     /// messages back, releases what was prefetched.
     pub async fn stop(mut self, deadline: Duration) -> StopReport {
-        let stop_by = Instant::now() + deadline;
+        let now = Instant::now();
+        let stop_by = now.checked_add(deadline).unwrap_or(now + FOREVER);
         self.control.send_modify(|control| control.stop_by = Some(stop_by));
         (&mut self.running).await.unwrap_or(StopReport { cancelled: 0 })
     }
@@ -229,7 +230,11 @@ where
                             failures += 1;
                             tracing::warn!(target: "sealmq", queue = self.queue.queue, %error,
                                 "Receiving failed, trying again");
-                            tokio::time::sleep(self.queue.shared.retry.delay(failures)).await;
+                            let pause = self.queue.shared.retry.delay(failures);
+                            tokio::select! {
+                                () = tokio::time::sleep(pause) => {}
+                                _ = self.control.changed() => {}
+                            }
                         }
                     }
                 }
@@ -265,6 +270,8 @@ where
                     Err(HandlerError::retry_after(Duration::ZERO))
                 }
             };
+            // Ended before the message is given back: from then on it may be another's.
+            work.0.abort();
             settle(&queue, &options, receipt, outcome).await;
         }
     }
@@ -304,8 +311,10 @@ async fn keep_locked(queue: &QueueContext, receipt: &MessageReceipt, renew: bool
     let Some(lock) = receipt.metadata().lock_duration.filter(|_| renew && extendable) else {
         return std::future::pending().await;
     };
+    let mut pause = lock / 2;
     loop {
-        tokio::time::sleep(lock / 2).await;
+        tokio::time::sleep(pause).await;
+        pause = lock / 2;
         if let Err(error) = receipt.extend(lock).await {
             tracing::warn!(target: "sealmq", queue = queue.queue, %error, "Lock not renewed");
             if !error.is_retryable() {
@@ -313,9 +322,14 @@ async fn keep_locked(queue: &QueueContext, receipt: &MessageReceipt, renew: bool
                 // The handler may finish its work; settling will say that the lock is gone.
                 return std::future::pending().await;
             }
+            // Half of the lock is left: time to try again, more than once.
+            pause = lock / 8;
         }
     }
 }
+
+/// Longer than any program runs, and short enough to be added to an instant.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Ends a handler together with the one who waits for it.
 struct AbortOnDrop<T>(JoinHandle<T>);

@@ -10,13 +10,13 @@ use sealmq_queue_core::{
 };
 
 use crate::client::QueueContext;
-use crate::error::ClientError;
+use crate::error::{ClientError, asked_by_broker};
 
 /// The right to settle one message, once.
 ///
 /// # Contract
-/// - Settling is retried as the client's policy says; a settlement that fails gives the receipt
-///   back.
+/// - Settling is retried as the client's policy says, marking the nonce included; a settlement
+///   that fails gives the receipt back.
 /// - `complete` marks the message's nonce first and settles second. After a crash between the
 ///   two the broker delivers the same copy again, and the client settles it without handing it
 ///   out.
@@ -46,9 +46,9 @@ impl MessageReceipt {
     /// `ReplayStore`, or the transport's; the receipt comes back.
     pub async fn complete(self) -> Result<Certainty, FailedSettlement> {
         if let Some(ReplayReservation { guard, nonce, identity }) = &self.reservation
-            && let Err(error) = guard.commit(nonce, identity).await
+            && let Err(error) = self.queue.shared.retry.run(|| guard.commit(nonce, identity)).await
         {
-            return Err(FailedSettlement { error: error.into(), receipt: Box::new(self) });
+            return Err(FailedSettlement { error, receipt: Box::new(self) });
         }
         self.settle(&Settlement::Complete).await.map(|(certainty, _)| certainty)
     }
@@ -116,10 +116,12 @@ impl MessageReceipt {
         let retry = self.queue.shared.retry.clone();
         let mut attempt = 1;
         loop {
+            let asked;
             match self.receipt.settle(settlement.clone()).await {
                 Ok(certainty) => return Ok((certainty, self.reservation)),
                 Err(failed) => {
                     self.receipt = *failed.receipt;
+                    asked = asked_by_broker(&failed.error);
                     if !failed.error.is_retryable() || !retry.allows_after(attempt) {
                         self.note_lost_lock(&failed.error);
                         let error = failed.error.into();
@@ -127,7 +129,7 @@ impl MessageReceipt {
                     }
                 }
             }
-            tokio::time::sleep(retry.delay(attempt)).await;
+            tokio::time::sleep(retry.delay_as_asked(attempt, asked)).await;
             attempt += 1;
         }
     }

@@ -11,7 +11,7 @@ use sealmq_queue_core::{Message, SendFailure, SendReceipt, TransportError, Trans
 
 use crate::bound::{BOUND_ATTRIBUTE, RESERVED_PREFIX, bound_names, context_of};
 use crate::client::QueueContext;
-use crate::error::{ClientError, FailedSend};
+use crate::error::{ClientError, FailedSend, asked_by_broker, asked_by_key_service};
 use crate::events::{self, Subject};
 
 type Sent = Result<SendReceipt, FailedSend>;
@@ -145,7 +145,9 @@ impl QueueContext {
                 }
                 return sealed;
             }
-            tokio::time::sleep(self.shared.retry.delay(attempt)).await;
+            let errors = sealed.iter().filter_map(|frame| frame.as_ref().err());
+            let asked = errors.filter_map(asked_by_key_service).max();
+            tokio::time::sleep(self.shared.retry.delay_as_asked(attempt, asked)).await;
             attempt += 1;
         }
     }
@@ -174,7 +176,7 @@ impl QueueContext {
             let (indices, batch): (Vec<usize>, Vec<Message>) = pending.drain(..).unzip();
             let subjects = self.note_subjects(&batch);
             let report = self.shared.transport.send(&self.queue, batch).await;
-            let mut accepted = 0;
+            let (mut accepted, mut asked) = (0, None);
             for (position, (index, outcome)) in indices.into_iter().zip(report).enumerate() {
                 match outcome {
                     Ok(receipt) => {
@@ -187,6 +189,7 @@ impl QueueContext {
                     Err(SendFailure { error, message })
                         if error.is_retryable() && self.shared.retry.allows_after(attempt) =>
                     {
+                        asked = asked.max(asked_by_broker(&error));
                         pending.push((index, *message));
                     }
                     Err(SendFailure { error, message }) => {
@@ -196,7 +199,7 @@ impl QueueContext {
             }
             self.metrics.sent(self.sealer().is_some(), accepted);
             if !pending.is_empty() {
-                tokio::time::sleep(self.shared.retry.delay(attempt)).await;
+                tokio::time::sleep(self.shared.retry.delay_as_asked(attempt, asked)).await;
                 attempt += 1;
             }
         }

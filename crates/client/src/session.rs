@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sealmq_crypto_core::format::{Marker, find_marker};
+use sealmq_crypto_core::format::{Frame, Marker, find_marker};
 use sealmq_crypto_core::{
     CryptoError, CryptoErrorKind, EncryptedMessage, EncryptionContext, PlaintextVerdict,
 };
@@ -15,9 +15,9 @@ use crate::client::QueueContext;
 use crate::error::ClientError;
 use crate::incoming::Received;
 
-/// The message type that session states are bound to, so that a state is never taken for a
-/// message or the other way round.
-const STATE_TYPE: &str = "sealmq.session-state";
+/// The message type that session states are bound to, and messages may not have, so that a state
+/// is never taken for a message or the other way round.
+pub(crate) const STATE_TYPE: &str = "sealmq.session-state";
 
 /// A session that this client holds.
 ///
@@ -86,11 +86,11 @@ impl SessionClient {
                 PlaintextVerdict::Pass | PlaintextVerdict::PassWithAlert => Ok(Some(stored)),
             };
         }
+        let sealed = EncryptedMessage::parse(stored)?;
         let Some(crypto) = &shared.crypto else {
-            let key_id = "none is configured".to_owned();
+            let key_id = Frame::parse(sealed.as_bytes())?.key_reference().label().to_owned();
             return Err(CryptoError::new(CryptoErrorKind::KeyNotFound { key_id }).into());
         };
-        let sealed = EncryptedMessage::parse(stored)?;
         let opened = crypto.decrypt(sealed, &self.state_context()?).await?;
         Ok(Some(opened.danger_release_at_any_age()))
     }
@@ -108,6 +108,10 @@ impl SessionClient {
             }
             (Some(state), _) => {
                 shared.config.check_sent_plaintext()?;
+                if find_marker(&state) != Marker::None {
+                    let reason = "begins with the marker of sealed states and encryption is off";
+                    return Err(ClientError::invalid_input("state", reason));
+                }
                 Some(state)
             }
         };

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::format::KeyReference;
 use crate::keys::{KeyError, KeyErrorKind};
 
 /// What went wrong, in terms a caller can act on.
@@ -140,15 +141,16 @@ impl CryptoError {
     }
 }
 
-/// How a key error looks to the one who opens a message with key `key_id`.
-pub(crate) fn opening_error(error: KeyError, key_id: &str) -> CryptoError {
-    match error.kind() {
-        KeyErrorKind::KeyNotFound => {
-            CryptoError::new(CryptoErrorKind::KeyNotFound { key_id: key_id.to_owned() })
+/// How a key error looks to the one who opens a message with the key that `reference` names.
+pub(crate) fn opening_error(error: KeyError, reference: &KeyReference<'_>) -> CryptoError {
+    use KeyErrorKind as K;
+    match (error.kind(), reference) {
+        (K::KeyNotFound, _) => {
+            CryptoError::new(CryptoErrorKind::KeyNotFound { key_id: reference.label().to_owned() })
         }
         // The wrapped DEK is part of the frame: one that does not unwrap is a frame that was
-        // changed or that belongs elsewhere.
-        KeyErrorKind::ContextMismatch | KeyErrorKind::Malformed | KeyErrorKind::WrongKeyVersion => {
+        // changed or that belongs elsewhere. A named key that is malformed is the store's fault.
+        (K::ContextMismatch | K::Malformed | K::WrongKeyVersion, KeyReference::Wrapped(_)) => {
             CryptoError::authentication_failed()
         }
         _ => CryptoError::unavailable(error),

@@ -24,14 +24,16 @@ impl MessageSecrets {
     }
 }
 
-/// A key with its HMAC states computed once. Zeroized on drop.
-pub(crate) struct KeyDerivation(Hkdf<Sha256>);
+/// A key with its HMAC states computed once: as secret as the key. Zeroized on drop, and on the
+/// heap, so that moving the value leaves no copy of them.
+pub(crate) struct KeyDerivation(Box<Hkdf<Sha256>>);
 
 impl KeyDerivation {
     pub(crate) fn new(key: &EncryptionKey) -> Self {
         // The PRK is the key itself: 32 uniform bytes need no extract step (RFC 5869, 3.3).
         // `from_prk` refuses only keys shorter than the hash, which an EncryptionKey never is.
-        Self(Hkdf::from_prk(key.expose_secret()).unwrap_or_else(|_| unreachable!()))
+        let states = Hkdf::from_prk(key.expose_secret());
+        Self(Box::new(states.unwrap_or_else(|_| unreachable!())))
     }
 
     pub(crate) fn derive(

@@ -37,6 +37,9 @@ mod suite;
 // The fixtures of the tests are shared with the integration tests, which see this crate by its name.
 #[cfg(test)]
 extern crate self as sealmq_crypto_core;
+#[cfg(doctest)]
+#[path = "tests/does_not_compile.rs"]
+mod does_not_compile;
 #[cfg(test)]
 mod tests;
 

@@ -260,9 +260,9 @@ impl AesGcmCryptoProvider {
             let kind = CryptoErrorKind::Unsupported { field: "suite", value: suite.id() };
             return Err(CryptoError::new(kind));
         }
-        let label = frame.key_reference().label();
+        let reference = frame.key_reference();
         let not_found = || KeyError::new(KeyErrorKind::KeyNotFound, "no such key source");
-        let key = match frame.key_reference() {
+        let key = match reference {
             KeyReference::Named(key_id) => match &self.named {
                 Some(named) => named.opening_key(key_id).await,
                 None => Err(not_found()),
@@ -275,7 +275,7 @@ impl AesGcmCryptoProvider {
                 None => Err(not_found()),
             },
         };
-        key.map_err(|error| opening_error(error, label))
+        key.map_err(|error| opening_error(error, reference))
     }
 
     /// Seals a run of requests of one scope: one key, one call to the kernel for all nonces.

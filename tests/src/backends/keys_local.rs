@@ -151,12 +151,7 @@ impl FileKeyringBackend {
     async fn file(&self) -> CaseResult<FileKeyringHarness> {
         let folder = tempfile::tempdir()?;
         let first = start(self.0, config(&folder, "keyring.json")?, true).await?;
-        Ok(FileKeyringHarness {
-            protection: self.0,
-            folder,
-            first,
-            rotations: AtomicUsize::new(0),
-        })
+        Ok(FileKeyringHarness { protection: self.0, folder, first, rotations: AtomicUsize::new(0) })
     }
 }
 

@@ -3,7 +3,7 @@
 //! An adapter brings a [`Backend`] and a [`Harness`]; the cases do the rest. What a transport
 //! declares it cannot do is tested too: the call must be refused before any I/O.
 
-mod case;
+pub(crate) mod case;
 mod cases;
 mod ctx;
 mod expectations;
@@ -26,8 +26,16 @@ use crate::suite::{Suite, SuiteTest};
 
 /// The whole suite on one backend: what a test program's `main` returns.
 pub fn suite(backend: impl Backend + 'static) -> Suite {
+    suite_of(backend, all_cases())
+}
+
+/// These cases on one backend.
+pub fn suite_of(
+    backend: impl Backend + 'static,
+    cases: impl Iterator<Item = &'static Case>,
+) -> Suite {
     let backend: Arc<dyn Backend> = Arc::new(backend);
-    let tests = all_cases().map(|case| {
+    let tests = cases.map(|case| {
         let backend = Arc::clone(&backend);
         SuiteTest {
             name: case.full_name(),

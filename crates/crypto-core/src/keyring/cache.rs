@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 use lru::LruCache;
 
 use super::events::{KeyEvent, Surroundings};
-use super::policy::KeyringPolicy;
+use super::policy::{KeyringPolicy, RETRY_PAUSE};
 use crate::keys::{KeyError, KeyErrorKind};
 
 type Loaded<V> = Result<Arc<V>, KeyError>;
@@ -21,7 +21,8 @@ type Flight<V> = Shared<BoxFuture<'static, Loaded<V>>>;
 /// Values by key, loaded on demand.
 ///
 /// A value is fresh until `soft_age`, may stand in for a failed reload until `hard_age`, and is
-/// dropped then. Refusals are not remembered, but for unknown keys.
+/// dropped then. After a failed reload the next one waits for [`RETRY_PAUSE`]: a service that is
+/// down is not called for every message. Refusals are not remembered, but for unknown keys.
 pub(super) struct FlightCache<K, V> {
     state: Mutex<State<K, V>>,
     around: Surroundings,
@@ -39,8 +40,21 @@ struct State<K, V> {
 }
 
 enum Entry<V> {
-    Present { value: Arc<V>, loaded_at: Duration },
+    Present(Present<V>),
     Unknown { error: KeyError, until: Duration },
+}
+
+struct Present<V> {
+    value: Arc<V>,
+    loaded_at: Duration,
+    /// A reload failed: until then the value counts as fresh.
+    reload_after: Duration,
+}
+
+impl<V> Entry<V> {
+    fn present(value: Arc<V>, loaded_at: Duration) -> Self {
+        Self::Present(Present { value, loaded_at, reload_after: Duration::ZERO })
+    }
 }
 
 enum Found<V> {
@@ -76,10 +90,10 @@ where
         let now = self.around.clock.monotonic();
         let mut state = self.lock();
         let value = match state.entries.get(key)? {
-            Entry::Present { value, loaded_at } => {
-                let fresh = now.saturating_sub(*loaded_at) < self.soft_age;
-                fresh.then(|| Arc::clone(value))?
-            }
+            Entry::Present(present) => match self.judge(present, now) {
+                Found::Fresh(value) => value,
+                _ => return None,
+            },
             Entry::Unknown { .. } => return None,
         };
         drop(state);
@@ -103,24 +117,50 @@ where
             Found::Nothing => None,
         };
         self.around.observe(KeyEvent::CacheMiss);
-        let flight = self.join(key, load);
+        let (flight, is_new) = self.join(key.clone(), load);
         match (stale, &self.around.spawner) {
             (Some(stale), Some(spawner)) => {
-                spawner.spawn(flight.map(|_| ()).boxed());
+                if is_new {
+                    spawner.spawn(flight.map(|_| ()).boxed());
+                }
                 Ok(stale)
             }
-            (Some(stale), None) => match flight.await {
-                Err(error) if error.is_retryable() => Ok(stale),
+            (Some(_), None) => match flight.await {
+                // Looked up again: meanwhile it may have been revoked or have reached its hard age.
+                Err(error) if error.is_retryable() => match self.find(&key) {
+                    Found::Fresh(value) | Found::Stale(value) => Ok(value),
+                    Found::Unknown(_) | Found::Nothing => Err(error),
+                },
                 loaded => loaded,
             },
             (None, _) => flight.await,
         }
     }
 
-    /// Puts a value there that did not have to be loaded.
-    pub(super) fn insert(&self, key: K, value: Arc<V>) {
-        let loaded_at = self.around.clock.monotonic();
-        self.lock().entries.put(key, Entry::Present { value, loaded_at });
+    /// The value of `key` as it is now: waits for a load, its own or one under way. Until that has
+    /// succeeded, the value that is there goes on serving others.
+    pub(super) async fn reload(
+        self: &Arc<Self>,
+        key: K,
+        load: impl FnOnce() -> BoxFuture<'static, Loaded<V>>,
+    ) -> Loaded<V> {
+        let (flight, _) = self.join(key, load);
+        flight.await
+    }
+
+    /// What to hand to [`insert`](Self::insert); taken before the value is asked for.
+    pub(super) fn epoch(&self) -> u64 {
+        self.lock().epoch
+    }
+
+    /// Puts a value there that did not have to be loaded, unless something was evicted by hand
+    /// since `epoch`.
+    pub(super) fn insert(&self, epoch: u64, key: K, value: Arc<V>) {
+        let now = self.around.clock.monotonic();
+        let mut state = self.lock();
+        if state.epoch == epoch {
+            state.entries.put(key, Entry::present(value, now));
+        }
     }
 
     /// Drops every value that `keep` does not want, and the loads under way.
@@ -132,7 +172,7 @@ where
             .entries
             .iter()
             .filter(|(_, entry)| match entry {
-                Entry::Present { value, .. } => !keep(value),
+                Entry::Present(present) => !keep(&present.value),
                 Entry::Unknown { .. } => true,
             })
             .map(|(key, _)| key.clone())
@@ -148,11 +188,7 @@ where
         let found = match state.entries.get(key) {
             None => return Found::Nothing,
             Some(Entry::Unknown { error, until }) if now < *until => Found::Unknown(error.clone()),
-            Some(Entry::Present { value, loaded_at }) => match now.saturating_sub(*loaded_at) {
-                age if age < self.soft_age => Found::Fresh(Arc::clone(value)),
-                age if age < self.hard_age => Found::Stale(Arc::clone(value)),
-                _ => Found::Nothing,
-            },
+            Some(Entry::Present(present)) => self.judge(present, now),
             Some(Entry::Unknown { .. }) => Found::Nothing,
         };
         if matches!(found, Found::Nothing) {
@@ -161,21 +197,37 @@ where
         found
     }
 
+    fn judge(&self, present: &Present<V>, now: Duration) -> Found<V> {
+        let age = now.saturating_sub(present.loaded_at);
+        if age >= self.hard_age {
+            Found::Nothing
+        } else if age < self.soft_age || now < present.reload_after {
+            Found::Fresh(Arc::clone(&present.value))
+        } else {
+            Found::Stale(Arc::clone(&present.value))
+        }
+    }
+
+    /// The load of `key` that is under way, or a new one, and whether it is new.
     fn join(
         self: &Arc<Self>,
         key: K,
         load: impl FnOnce() -> BoxFuture<'static, Loaded<V>>,
-    ) -> Flight<V> {
+    ) -> (Flight<V>, bool) {
         let mut state = self.lock();
         if let Some(flight) = state.flights.get(&key).and_then(WeakShared::upgrade) {
-            return flight;
+            return (flight, false);
+        }
+        if state.flights.len() == state.flights.capacity() {
+            // Before growing: a load whose callers all went away never lands.
+            state.flights.retain(|_, flight| flight.upgrade().is_some());
         }
         let (cache, epoch, load, flight_key) = (Arc::clone(self), state.epoch, load(), key.clone());
         let flight = async move { cache.land(flight_key, epoch, load.await) }.boxed().shared();
         if let Some(weak) = flight.downgrade() {
             state.flights.insert(key, weak);
         }
-        flight
+        (flight, true)
     }
 
     fn land(&self, key: K, epoch: u64, loaded: Loaded<V>) -> Loaded<V> {
@@ -187,8 +239,7 @@ where
         state.flights.remove(&key);
         match &loaded {
             Ok(value) => {
-                let value = Arc::clone(value);
-                state.entries.put(key, Entry::Present { value, loaded_at: now });
+                state.entries.put(key, Entry::present(Arc::clone(value), now));
             }
             Err(error) if matches!(error.kind(), KeyErrorKind::KeyNotFound) => {
                 let until = now.saturating_add(self.unknown_key_ttl);
@@ -197,7 +248,11 @@ where
             Err(error) if !error.is_retryable() => {
                 state.entries.pop(&key);
             }
-            Err(_) => {}
+            Err(_) => {
+                if let Some(Entry::Present(present)) = state.entries.peek_mut(&key) {
+                    present.reload_after = now.saturating_add(RETRY_PAUSE);
+                }
+            }
         }
         loaded
     }

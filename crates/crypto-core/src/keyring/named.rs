@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
 use super::cache::FlightCache;
 use super::events::{KeyEvent, KeyObserver, Spawn, Surroundings};
@@ -124,8 +125,7 @@ impl NamedKeys {
         if !directory.valid.contains(&id) {
             let age = self.around.clock.monotonic().saturating_sub(directory.read_at);
             if !self.remembers || age >= DIRECTORY_REFRESH_LIMIT {
-                self.directory.retain(|_| false);
-                directory = self.directory().await?;
+                directory = self.directory.reload((), self.read_directory()).await?;
             }
         }
         if !directory.valid.contains(&id) {
@@ -141,8 +141,15 @@ impl NamedKeys {
     }
 
     async fn directory(&self) -> Result<Arc<Directory>, KeyError> {
+        self.directory.get_or_load((), self.read_directory()).await
+    }
+
+    /// Reads the list of the store, once it is called.
+    fn read_directory(
+        &self,
+    ) -> impl FnOnce() -> BoxFuture<'static, Result<Arc<Directory>, KeyError>> + use<> {
         let (provider, around) = (Arc::clone(&self.provider), self.around.clone());
-        let load = move || {
+        move || {
             async move {
                 let call = provider.current_key_id();
                 let current = around.measured("key store", "current_key_id", call).await?;
@@ -153,8 +160,7 @@ impl NamedKeys {
                 Ok(Arc::new(Directory { current, valid, read_at }))
             }
             .boxed()
-        };
-        self.directory.get_or_load((), load).await
+        }
     }
 
     async fn fetch(&self, id: EncryptionKeyId) -> Result<Arc<MessageKey>, KeyError> {

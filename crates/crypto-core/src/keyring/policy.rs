@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::error::CryptoError;
 
+/// How long after a failed fetch the next one is tried while there is a key to go on with.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(5);
+
 /// The caps of a keyring.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -220,6 +220,7 @@ impl Shared {
         suite: Suite,
     ) -> Result<Arc<SealingDek>, KeyError> {
         let _place = self.calls.acquire().await;
+        let epoch = self.opening.epoch();
         let first = &self.keks[0];
         let call = first.service.generate_dek(context);
         let generated = self.around.measured(first.service.name(), "generate_dek", call).await?;
@@ -239,7 +240,8 @@ impl Shared {
         let key = MessageKey::wrapped(&generated.dek, &forms).map_err(malformed)?;
         for (kek, bytes) in wrapped {
             let found_by = cache_key(&kek, &bytes, suite, &self.policy_digest, context);
-            self.opening.insert(found_by, opening_dek(&kek, &generated.dek, bytes, context)?);
+            let dek = opening_dek(&kek, &generated.dek, bytes, context)?;
+            self.opening.insert(epoch, found_by, dek);
         }
         self.around.observe(KeyEvent::SealingKeyChanged { label: key.label() });
         Ok(Arc::new(SealingDek::new(Arc::new(key), self.around.clock.monotonic())))

@@ -8,12 +8,9 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 
 use super::events::Surroundings;
-use super::policy::KeyringPolicy;
+use super::policy::{KeyringPolicy, RETRY_PAUSE};
 use crate::keys::{KeyError, KeyErrorKind};
 use crate::message_key::MessageKey;
-
-/// How long after a failed fetch the next one is tried while the old DEK still seals.
-const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 type Fetched = Result<Arc<SealingDek>, KeyError>;
 type Flight = Shared<BoxFuture<'static, Fetched>>;
@@ -84,13 +81,14 @@ impl SealingSlot {
         }
         loop {
             let now = around.clock.monotonic();
-            let (current, flight) = {
+            let (current, flight, epoch) = {
                 let mut state = self.lock();
+                let epoch = state.epoch;
                 match state.usable(now, messages, bytes, policy) {
                     Some(dek) if !state.wants_successor(&dek, now, policy) => {
                         return Ok(Arc::clone(&dek.key));
                     }
-                    usable => (usable, self.join(&mut state, now, around, &fetch)),
+                    usable => (usable, self.join(&mut state, now, around, &fetch), epoch),
                 }
             };
             match (current, &around.spawner) {
@@ -100,9 +98,13 @@ impl SealingSlot {
                 }
                 (Some(dek), None) => {
                     // Without a spawner one caller waits for the successor; if that fails, the
-                    // reservation on the current DEK still stands.
+                    // reservation on the current DEK still stands, unless the DEK was revoked or
+                    // reached its hard age meanwhile.
                     let _ = flight.await;
-                    return Ok(Arc::clone(&dek.key));
+                    let age = around.clock.monotonic().saturating_sub(dek.born);
+                    if self.lock().epoch == epoch && age < policy.hard_age {
+                        return Ok(Arc::clone(&dek.key));
+                    }
                 }
                 (None, _) => flight.await.map(|_| ())?,
             }

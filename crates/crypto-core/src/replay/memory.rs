@@ -23,19 +23,21 @@ pub struct MemoryReplayGuard {
 
 #[derive(Default)]
 struct State {
-    entries: HashMap<Nonce, Entry>,
+    entries: HashMap<Nonce, Phase>,
     /// Nonces by the moment they may be forgotten.
     by_expiry: BTreeMap<(Duration, Nonce), ()>,
 }
 
-struct Entry {
-    phase: Phase,
-    expires_at: Duration,
-}
-
 enum Phase {
-    Reserved { identity: DeliveryIdentity, lease_until: Duration },
-    Committed { identity: DeliveryIdentity },
+    /// Given back. The nonce stays known: another consumer, whose lease lapsed, may yet complete.
+    Free,
+    Reserved {
+        identity: DeliveryIdentity,
+        lease_until: Duration,
+    },
+    Committed {
+        identity: DeliveryIdentity,
+    },
 }
 
 impl MemoryReplayGuard {
@@ -101,15 +103,9 @@ impl State {
         }
     }
 
-    fn forget(&mut self, nonce: &Nonce) {
-        if let Some(entry) = self.entries.remove(nonce) {
-            self.by_expiry.remove(&(entry.expires_at, *nonce));
-        }
-    }
-
     /// The lease of this nonce, if this identity holds it.
     fn lease_of(&mut self, nonce: &Nonce, by: &DeliveryIdentity) -> Option<&mut Duration> {
-        match &mut self.entries.get_mut(nonce)?.phase {
+        match self.entries.get_mut(nonce)? {
             Phase::Reserved { identity, lease_until } if identity == by => Some(lease_until),
             _ => None,
         }
@@ -129,17 +125,19 @@ impl ReplayGuard for MemoryReplayGuard {
         let mut state = self.lock();
         state.forget_expired(now);
         let lease_until = now.saturating_add(lease);
-        if let Some(entry) = state.entries.get_mut(nonce) {
-            return Ok(match &mut entry.phase {
+        if let Some(phase) = state.entries.get_mut(nonce) {
+            return Ok(match phase {
+                Phase::Committed { identity: by } if by == identity => Reservation::Completed,
+                Phase::Committed { .. } => Reservation::Replayed,
                 Phase::Reserved { identity: holder, lease_until: held_until }
-                    if holder == identity || *held_until <= now =>
+                    if holder != identity && *held_until > now =>
                 {
-                    *holder = identity.clone();
-                    *held_until = lease_until;
+                    Reservation::Replayed
+                }
+                Phase::Reserved { .. } | Phase::Free => {
+                    *phase = Phase::Reserved { identity: identity.clone(), lease_until };
                     Reservation::Granted
                 }
-                Phase::Committed { identity: by } if by == identity => Reservation::Completed,
-                Phase::Reserved { .. } | Phase::Committed { .. } => Reservation::Replayed,
             });
         }
         if state.entries.len() >= self.capacity {
@@ -147,7 +145,7 @@ impl ReplayGuard for MemoryReplayGuard {
         }
         let expires_at = now.saturating_add(retention);
         let phase = Phase::Reserved { identity: identity.clone(), lease_until };
-        state.entries.insert(*nonce, Entry { phase, expires_at });
+        state.entries.insert(*nonce, phase);
         state.by_expiry.insert((expires_at, *nonce), ());
         Ok(Reservation::Granted)
     }
@@ -167,16 +165,17 @@ impl ReplayGuard for MemoryReplayGuard {
 
     async fn commit(&self, nonce: &Nonce, identity: &DeliveryIdentity) -> Result<(), ReplayError> {
         // Whoever completed it, the message is done: a lease that lapsed meanwhile changes nothing.
-        if let Some(entry) = self.lock().entries.get_mut(nonce) {
-            entry.phase = Phase::Committed { identity: identity.clone() };
+        if let Some(phase) = self.lock().entries.get_mut(nonce) {
+            *phase = Phase::Committed { identity: identity.clone() };
         }
         Ok(())
     }
 
     async fn release(&self, nonce: &Nonce, identity: &DeliveryIdentity) -> Result<(), ReplayError> {
-        let mut state = self.lock();
-        if state.lease_of(nonce, identity).is_some() {
-            state.forget(nonce);
+        if let Some(phase) = self.lock().entries.get_mut(nonce)
+            && matches!(phase, Phase::Reserved { identity: holder, .. } if holder == identity)
+        {
+            *phase = Phase::Free;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub use ctx::KmsCtx;
 pub use harness::{BadForm, KmsBackend, KmsHarness};
 
 use crate::keys::Case;
+use crate::outcome::CaseResult;
 use crate::runner::{self, Verdict};
 use crate::suite::{Suite, SuiteTest};
 
@@ -44,11 +45,15 @@ pub fn all_cases() -> impl Iterator<Item = &'static Case<KmsCtx>> {
 pub fn run_case(case: &'static Case<KmsCtx>, backend: &Arc<dyn KmsBackend>) -> Verdict {
     let timeout = backend.case_timeout();
     let backend = Arc::clone(backend);
-    let body = async move {
-        let ctx = KmsCtx::connect(backend.harness().await?).await?;
-        let outcome = (case.run)(ctx.clone()).await;
-        ctx.harness().clean_up().await;
-        outcome
-    };
-    runner::run(case.test(timeout, Box::new(move || Box::pin(body))))
+    runner::run(case.test(timeout, Box::new(move || Box::pin(run_on(case, backend)))))
+}
+
+async fn run_on(
+    case: &'static Case<KmsCtx>,
+    backend: Arc<dyn KmsBackend>,
+) -> CaseResult<Option<String>> {
+    let ctx = KmsCtx::connect(backend.harness().await?).await?;
+    let outcome = (case.run)(ctx.clone()).await;
+    ctx.harness().clean_up().await;
+    outcome
 }

@@ -11,6 +11,7 @@ pub use ctx::ProviderCtx;
 pub use harness::{KeyProviderBackend, KeyProviderHarness};
 
 use crate::keys::Case;
+use crate::outcome::CaseResult;
 use crate::runner::{self, Verdict};
 use crate::suite::{Suite, SuiteTest};
 
@@ -46,11 +47,15 @@ pub fn run_case(
 ) -> Verdict {
     let timeout = backend.case_timeout();
     let backend = Arc::clone(backend);
-    let body = async move {
-        let ctx = ProviderCtx::connect(backend.harness().await?).await?;
-        let outcome = (case.run)(ctx.clone()).await;
-        ctx.harness().clean_up().await;
-        outcome
-    };
-    runner::run(case.test(timeout, Box::new(move || Box::pin(body))))
+    runner::run(case.test(timeout, Box::new(move || Box::pin(run_on(case, backend)))))
+}
+
+async fn run_on(
+    case: &'static Case<ProviderCtx>,
+    backend: Arc<dyn KeyProviderBackend>,
+) -> CaseResult<Option<String>> {
+    let ctx = ProviderCtx::connect(backend.harness().await?).await?;
+    let outcome = (case.run)(ctx.clone()).await;
+    ctx.harness().clean_up().await;
+    outcome
 }

@@ -1,7 +1,7 @@
 //! The catalogue: one file for each group of cases, or for each half of a large one.
 //!
-//! Cases on the client (handlers, renewal, stopping, cryptography over a transport) go into files
-//! of their own beside these, in their groups of the catalogue.
+//! Cases on the client (handlers, renewal, stopping, cryptography over a transport) are in
+//! [`client`](crate::client).
 
 mod batch;
 mod body;

@@ -70,12 +70,19 @@ impl KeyProvider for SwitchedKeys {
 /// A key service with a switch.
 pub(crate) struct SwitchedKms {
     kms: MemoryKms,
+    deks: Mutex<Vec<Vec<u8>>>,
     pub(crate) switch: Switch,
 }
 
 impl SwitchedKms {
     pub(crate) fn new(kms: &MemoryKms) -> Arc<Self> {
-        Arc::new(Self { kms: kms.clone(), switch: Switch::default() })
+        let (deks, switch) = (Mutex::default(), Switch::default());
+        Arc::new(Self { kms: kms.clone(), deks, switch })
+    }
+
+    /// The DEKs that it made.
+    pub(crate) fn deks(&self) -> Vec<Vec<u8>> {
+        self.deks.lock().unwrap().clone()
     }
 }
 
@@ -91,7 +98,9 @@ impl KeyManagementService for SwitchedKms {
 
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         self.switch.pass()?;
-        self.kms.generate_dek(context).await
+        let generated = self.kms.generate_dek(context).await?;
+        self.deks.lock().unwrap().push(generated.dek.expose_secret().to_vec());
+        Ok(generated)
     }
 
     async fn encrypt_dek(

@@ -1,5 +1,6 @@
 //! What every test of the client has: a broker, keys, one clock, clients, and an attacker's hands.
 
+pub(crate) mod attack;
 mod clock;
 mod faulty;
 mod guard;
@@ -9,6 +10,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sealmq_client::{QueueClient, QueueClientBuilder, Received, ReceivedMessage, RejectedMessage};
 use sealmq_crypto_core::{Clock, CryptoConfig, EncryptionKeyId};
 use sealmq_keys_local::MemoryKeyring;
@@ -205,6 +207,12 @@ pub(crate) async fn take_texts(client: &QueueClient, count: usize) -> Vec<String
 /// A plaintext body as text.
 pub(crate) fn text(message: &ReceivedMessage) -> String {
     String::from_utf8(message.body().to_vec()).unwrap()
+}
+
+/// The same message with another body.
+pub(crate) fn with_body(mut message: Message, body: impl Into<Bytes>) -> Message {
+    message.body = body.into();
+    message
 }
 
 /// Whether `needle` stands anywhere in `haystack`.

@@ -119,7 +119,8 @@ async fn a_deletion_amid_first_uses_wins(ctx: KmsCtx) -> CaseResult {
         let (tenant, context) = ctx.used().await?;
         let service = Arc::clone(ctx.service());
         let outcomes = at_once(10, |n| {
-            let (service, tenant, context) = (Arc::clone(&service), tenant.clone(), context.clone());
+            let (service, tenant, context) =
+                (Arc::clone(&service), tenant.clone(), context.clone());
             async move {
                 match n {
                     5 => service.delete_kek(&tenant).await,

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use sealmq_crypto_core::{CryptoErrorKind, KeyManagementService};
+use sealmq_crypto_core::CryptoErrorKind;
 
+use super::rotation::rotate_slowly;
 use crate::keys::Case;
 use crate::keys::concurrency::at_once;
 use crate::keys::kms::KmsCtx;
@@ -80,10 +81,7 @@ async fn a_rotation_during_traffic_fails_nothing(ctx: KmsCtx) -> CaseResult {
         let [sender, receiver] = clients.clone();
         async move {
             if n == 0 {
-                for _ in 0..5 {
-                    rotator.rotate_kek(&tenant).await?;
-                }
-                return Ok(());
+                return rotate_slowly(&rotator, &tenant, 5).await;
             }
             // A new pair of hosts has nothing cached: each asks the service amid the rotations.
             for round in 0..5 {

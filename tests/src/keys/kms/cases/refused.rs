@@ -55,7 +55,8 @@ async fn mismatch(ctx: &KmsCtx, made_for: &WrapContext, opened_for: &WrapContext
 async fn another_scope(ctx: KmsCtx) -> CaseResult {
     let (tenant, context) = ctx.unused()?;
     for scope in ["order", "orders ", "Orders", ""] {
-        mismatch(&ctx, &context, &WrapContext::new(Some("contract"), tenant.clone(), scope)).await?;
+        mismatch(&ctx, &context, &WrapContext::new(Some("contract"), tenant.clone(), scope))
+            .await?;
     }
     Ok(())
 }

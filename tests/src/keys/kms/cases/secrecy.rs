@@ -1,6 +1,6 @@
 //! What is shown: errors and debug output, in which no key may stand.
 
-use sealmq_crypto_core::{GeneratedDek, KeyError, KeyManagementService, WrapContext};
+use sealmq_crypto_core::{GeneratedDek, KeyError, WrapContext};
 
 use crate::keys::Case;
 use crate::keys::kms::KmsCtx;

@@ -106,7 +106,8 @@ async fn contexts_of_every_shape_open(ctx: KmsCtx) -> CaseResult {
 async fn tenant_names_of_every_shape_are_kept_apart(ctx: KmsCtx) -> CaseResult {
     let base = ctx.unused()?.0;
     let base = base.as_str();
-    let endings = ["", "a", "A", "/a", "/../a", "%2Fa", ".a", "_a", " a", "a ", "\"a\"", "ä", "a\u{308}"];
+    let endings =
+        ["", "a", "A", "/a", "/../a", "%2Fa", ".a", "_a", " a", "a ", "\"a\"", "ä", "a\u{308}"];
     let mut names: Vec<_> = endings.iter().map(|ending| format!("{base}{ending}")).collect();
     names.push(format!("{base}{}", "l".repeat(128 - base.len())));
     let mut wrapped = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cases;
 use crate::keys::Case;
@@ -69,6 +70,7 @@ async fn readers_amid_rotations_always_find_a_key(ctx: ProviderCtx) -> CaseResul
         .collect();
     for _ in 0..10 {
         ctx.harness().rotate().await?;
+        tokio::time::sleep(Duration::from_millis(2)).await; // for the readers
     }
     let _ = stop.send(true); // the readers hold the other end
     for reader in readers {

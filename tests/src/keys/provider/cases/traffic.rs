@@ -1,6 +1,7 @@
 //! Messages under the keys of the store: hardly any calls, and no failure amid rotations.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cases;
 use crate::keys::Case;
@@ -59,7 +60,7 @@ async fn a_rotation_during_traffic_fails_nothing(ctx: ProviderCtx) -> CaseResult
     let rotations = async {
         for _ in 0..10 {
             ctx.harness().rotate().await?;
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(2)).await; // for the traffic
         }
         Ok::<_, Stop>(())
     };

@@ -1,0 +1,198 @@
+//! The test programs that Cargo builds: one build for all, then each is run on its own.
+//!
+//! Running them ourselves keeps building and testing apart in the report, and lets a contract
+//! suite have the last word on stdout. What Cargo would set up for them is set up in `command`.
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{Message, TargetKind};
+
+use crate::contract::Suite;
+use crate::tools::{Workspace, expect_success, run_watched};
+
+/// The folder of the package that holds the contract suites.
+const CONTRACT_PACKAGE: &str = "tests";
+
+/// One test program.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    /// Folder of its package, relative to the root.
+    pub(crate) package: String,
+    /// Name of its target.
+    pub(crate) target: String,
+    /// Whether it is an integration test, and not the unit tests of a library or program.
+    pub(crate) integration: bool,
+    executable: PathBuf,
+}
+
+impl Program {
+    /// Whether it is this contract suite.
+    pub(crate) fn is(&self, suite: &Suite) -> bool {
+        self.integration && self.package == CONTRACT_PACKAGE && self.target == suite.target
+    }
+
+    /// The program, ready to run as Cargo would.
+    pub(crate) fn command(&self, workspace: &Workspace) -> Command {
+        let folder = workspace.root().join(&self.package);
+        let mut command = Command::new(&self.executable);
+        command.env("CARGO_MANIFEST_DIR", &folder).current_dir(folder);
+        command
+    }
+}
+
+/// Builds the test programs of the whole workspace, with every feature: one set of features for
+/// all that follows, so that no later step builds the dependencies again.
+pub(crate) fn build_all(workspace: &Workspace) -> Result<Vec<Program>> {
+    build(workspace, &[])
+}
+
+/// Builds the program of one contract suite, in the same build as all the others.
+pub(crate) fn build_suite(workspace: &Workspace, suite: &Suite) -> Result<Program> {
+    let programs = build(workspace, &["--test", suite.target])?;
+    let program = programs.into_iter().find(|program| program.is(suite));
+    program.with_context(|| format!("{CONTRACT_PACKAGE}/ has no test target `{}`", suite.target))
+}
+
+fn build(workspace: &Workspace, selection: &[&str]) -> Result<Vec<Program>> {
+    let mut command = workspace.cargo(["test", "--workspace", "--all-features", "--no-run"]);
+    command.arg("--message-format=json-render-diagnostics").args(selection);
+    let mut cargo = command.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+    let stdout = cargo.stdout.take().context("cargo's output is not piped")?;
+    let mut programs = Vec::new();
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        if let Message::CompilerArtifact(artifact) = message?
+            && artifact.profile.test
+            && let Some(executable) = artifact.executable
+        {
+            let folder = artifact.manifest_path.parent().context("a manifest without a folder")?;
+            programs.push(Program {
+                package: workspace.relative(folder.as_std_path()).display().to_string(),
+                target: artifact.target.name,
+                integration: artifact.target.kind.contains(&TargetKind::Test),
+                executable: executable.into(),
+            });
+        }
+    }
+    expect_success(&command, cargo.wait()?)?;
+    programs.sort_by(|a, b| {
+        (&a.package, a.integration, &a.target).cmp(&(&b.package, b.integration, &b.target))
+    });
+    Ok(programs)
+}
+
+/// How many tests passed, failed and were left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Counts {
+    /// The count in a line of this form: `3 passed, 0 failed, 1 skipped`, or libtest's
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let line = line.rsplit_once(". ").map_or(line, |(_, counts)| counts);
+        let mut numbers =
+            line.split([',', ';']).zip(["passed", "failed", "skipped"]).map(|(part, word)| {
+                match part.trim().split_once(' ') {
+                    Some((number, "ignored")) if word == "skipped" => number.parse().ok(),
+                    Some((number, found)) if found == word => number.parse().ok(),
+                    _ => None,
+                }
+            });
+        let (passed, failed, skipped) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        Some(Self { passed, failed, skipped })
+    }
+
+    /// Adds another count.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// Nothing was tested at all.
+    pub(crate) fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// Runs unit or integration tests and counts them.
+pub(crate) fn run_tests(command: &mut Command) -> Result<Counts> {
+    let mut counts = Counts::default();
+    let status = run_watched(command, |line| {
+        if line.starts_with("test result: ")
+            && let Some(found) = Counts::parse(line)
+        {
+            counts.add(found);
+        }
+    })?;
+    expect_success(command, status)?;
+    Ok(counts)
+}
+
+/// Runs a contract suite, whose last line must be its count.
+pub(crate) fn run_suite(command: &mut Command) -> Result<Counts> {
+    let mut last = String::new();
+    let status = run_watched(command, |line| line.clone_into(&mut last))?;
+    expect_success(command, status)?;
+    match Counts::parse(&last) {
+        Some(counts) if !counts.is_empty() => Ok(counts),
+        Some(_) => bail!("the suite ran no test"),
+        None => bail!("the last line is no count of the suite: {last}"),
+    }
+}
+
+/// Where a program's tests are, for messages.
+pub(crate) fn place(program: &Program) -> String {
+    let kind = if program.integration { "tests" } else { "src" };
+    Path::new(&program.package).join(kind).join(&program.target).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_of_a_suite_is_read() {
+        let counts = Counts { passed: 48, failed: 0, skipped: 2 };
+        assert_eq!(Counts::parse("48 passed, 0 failed, 2 skipped"), Some(counts));
+    }
+
+    #[test]
+    fn the_count_of_libtest_is_read() {
+        let line = "test result: ok. 7 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out";
+        assert_eq!(Counts::parse(line), Some(Counts { passed: 7, failed: 0, skipped: 1 }));
+    }
+
+    #[test]
+    fn other_lines_are_no_count() {
+        for line in ["", "48 passed", "48 passed, many failed, 2 skipped", "1 × slow: 2 passed"] {
+            assert_eq!(Counts::parse(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_suite_that_ends_without_a_count_fails() {
+        let mut command = Command::new("sh");
+        let error = run_suite(command.args(["-c", "echo done"])).unwrap_err().to_string();
+        assert!(error.contains("no count"), "{error}");
+    }
+
+    #[test]
+    fn a_suite_without_a_test_fails() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo 0 passed, 0 failed, 0 skipped"]);
+        assert!(run_suite(&mut command).is_err());
+    }
+}
