@@ -57,36 +57,6 @@ impl SabotagedKms {
         Ok(call)
     }
 
-    fn bent_tenant(&self, tenant: &TenantId) -> TenantId {
-        let name = match self.how {
-            IgnoresTenant => "everybody".to_owned(),
-            FoldsTenantNames => tenant.as_str().to_lowercase(),
-            BringsTenantsBack => match self.world.lives.lock().unwrap().get(tenant) {
-                Some(lives) => format!("{tenant}{lives}"),
-                None => tenant.to_string(),
-            },
-            _ => return tenant.clone(),
-        };
-        TenantId::new(&name).unwrap()
-    }
-
-    fn bent(&self, context: &WrapContext) -> WrapContext {
-        let tenant = self.bent_tenant(context.tenant());
-        let (environment, scope) = (context.environment(), context.scope());
-        match self.how {
-            IgnoresScope => WrapContext::new(environment, tenant, ""),
-            IgnoresEnvironment => WrapContext::new(None, tenant, scope),
-            TakesAbsentForEmpty => {
-                WrapContext::new(Some(environment.unwrap_or_default()), tenant, scope)
-            }
-            ConcatenatesContext => {
-                let all = format!("{}{scope}", environment.unwrap_or_default());
-                WrapContext::new(None, tenant, &all)
-            }
-            _ => WrapContext::new(environment, tenant, scope),
-        }
-    }
-
     async fn wrap(&self, dek: &EncryptionKey, context: &WrapContext) -> Result<Vec<u8>, KeyError> {
         let (world, tenant) = (&self.world, context.tenant());
         let foreign = !context.scope().is_ascii() || !tenant.as_str().is_ascii();
@@ -192,21 +162,6 @@ impl SabotagedKms {
             (_, opened) => opened.map_err(|error| self.bent_error(error, wrapped)),
         }
     }
-
-    fn bent_error(&self, error: KeyError, wrapped: &[u8]) -> KeyError {
-        use KeyErrorKind as K;
-        let kind = match (self.how, error.kind()) {
-            (CallsMalformedMismatch, K::Malformed) => K::ContextMismatch,
-            (CallsAbsentVersionMismatch, K::WrongKeyVersion) => K::ContextMismatch,
-            (CallsMismatchUnavailable, K::ContextMismatch) => K::Unavailable,
-            (CallsForbiddenCreationNotFound, K::Denied) => K::KeyNotFound,
-            (QuotesItsInput, kind) => {
-                return KeyError::new(kind.clone(), format!("cannot open {wrapped:?}"));
-            }
-            _ => return error,
-        };
-        KeyError::new(kind, "not what it should be")
-    }
 }
 
 fn unavailable() -> KeyError {
@@ -222,8 +177,9 @@ impl KeyManagementService for SabotagedKms {
     fn capabilities(&self) -> KmsCapabilities {
         let mut capabilities = self.honest.capabilities();
         match self.how {
-            DeclaresNoRotation => capabilities.rotation = false,
-            DeclaresNoDeletion => capabilities.deletion = false,
+            LacksRotation | DeclaresNoRotation => capabilities.rotation = false,
+            LacksDeletion | DeclaresNoDeletion => capabilities.deletion = false,
+            LacksAssociatedData => capabilities.associated_data = false,
             DeclaresAnew => {
                 capabilities.server_side_rewrap =
                     self.world.asked.fetch_add(1, Relaxed).is_multiple_of(2);
@@ -300,6 +256,7 @@ impl KeyManagementService for SabotagedKms {
         let (world, tenant) = (&self.world, &self.bent_tenant(tenant));
         let latest = world.latest(tenant);
         match self.how {
+            LacksRotation => return Err(KeyError::new(KeyErrorKind::Denied, "not offered")),
             RotatesUsedTenantsOnly if latest.is_none() => {
                 return Err(KeyError::new(KeyErrorKind::KeyNotFound, "not used yet"));
             }
@@ -331,6 +288,7 @@ impl KeyManagementService for SabotagedKms {
         let _call = self.enter().await?;
         let world = &self.world;
         match self.how {
+            LacksDeletion => return Err(KeyError::new(KeyErrorKind::Denied, "not offered")),
             BringsTenantsBack => {
                 *world.lives.lock().unwrap().entry(tenant.clone()).or_default() += 1;
                 return Ok(());

@@ -7,6 +7,10 @@ use KmsSabotage::*;
 pub(crate) enum KmsSabotage {
     /// None: the wrapper itself keeps the contract.
     Nothing,
+    /// None: it lacks a capability, says so, and refuses it.
+    LacksRotation,
+    LacksDeletion,
+    LacksAssociatedData,
     /// Never returns.
     Hangs,
     /// Leaves a lock behind when a call is dropped.
@@ -80,6 +84,10 @@ pub(crate) enum KmsSabotage {
     QuotesItsInput,
     ShowsSecret,
 }
+
+/// Those that keep the contract: every case must pass.
+pub(crate) const HONEST: &[KmsSabotage] =
+    &[Nothing, LacksRotation, LacksDeletion, LacksAssociatedData];
 
 /// Each sabotage with the cases that must fail because of it. Every case stands here: one that
 /// nothing makes fail would prove nothing.

@@ -1,6 +1,6 @@
 //! Proves that the key suites bite: a service or store that breaks a promise fails its cases.
 //!
-//! - An honest wrapper passes every case.
+//! - An honest wrapper passes every case; so does one that lacks a capability and says so.
 //! - Each sabotage of the wrapper fails at least the cases that its table names for it.
 //! - Each case is failed by some sabotage.
 
@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod kms;
+mod kms_bent;
 mod kms_harness;
 mod kms_table;
 mod kms_world;
@@ -21,32 +22,29 @@ use sealmq_contract_tests::keys::{self, kms as kms_suite, provider as provider_s
 use sealmq_contract_tests::runner::Verdict;
 use sealmq_contract_tests::suite::{Suite, SuiteTest};
 
-use crate::kms_table::KmsSabotage;
-use crate::provider_table::ProviderSabotage;
-
 fn main() -> ExitCode {
     let services = tests(
         "kms",
         kms_table::TABLE,
-        KmsSabotage::Nothing,
+        kms_table::HONEST,
         kms_suite::all_cases().collect(),
         |how, case| kms_suite::run_case(case, &kms_harness::backend(how)),
     );
     let stores = tests(
         "provider",
         provider_table::TABLE,
-        ProviderSabotage::Nothing,
+        provider_table::HONEST,
         provider_suite::all_cases().collect(),
         |how, case| provider_suite::run_case(case, &provider::backend(how)),
     );
     Suite::new("keys-bite", services.into_iter().chain(stores).collect()).main()
 }
 
-/// The tests of one suite: the honest wrapper, each row of its table, and the table as a whole.
+/// The tests of one suite: the honest wrappers, each row of its table, and the table as a whole.
 fn tests<S, C>(
     suite: &'static str,
     table: &'static [(S, &'static [&'static str])],
-    nothing: S,
+    honest: &'static [S],
     cases: Vec<&'static keys::Case<C>>,
     run: fn(S, &'static keys::Case<C>) -> Verdict,
 ) -> Vec<SuiteTest>
@@ -56,9 +54,11 @@ where
 {
     let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
     let mut tests = Vec::new();
-    for case in cases.iter().copied() {
-        let name = format!("{suite}::honest::{}", case.full_name());
-        tests.push(test(name, move || run(nothing, case)));
+    for how in honest {
+        for case in cases.iter().copied() {
+            let name = format!("{suite}::honest::{how:?}::{}", case.full_name());
+            tests.push(test(name, move || run(*how, case)));
+        }
     }
     for (how, victims) in table {
         for victim in *victims {

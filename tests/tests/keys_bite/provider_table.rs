@@ -36,6 +36,9 @@ pub(crate) enum ProviderSabotage {
     QuotesKeys,
 }
 
+/// Those that keep the contract: every case must pass.
+pub(crate) const HONEST: &[ProviderSabotage] = &[Nothing];
+
 /// Each sabotage with the cases that must fail because of it. Every case stands here: one that
 /// nothing makes fail would prove nothing.
 pub(crate) const TABLE: &[(ProviderSabotage, &[&str])] = &[

@@ -167,8 +167,9 @@ impl Keyring {
         1 + self.shared.keks.iter().map(entry).sum::<usize>()
     }
 
-    /// Forgets every DEK that this KEK wrapped and zeroizes it, at once; calls under way do not
-    /// bring one back. The service is asked anew for the next message.
+    /// Forgets every DEK that came through this KEK, and those that seal under it, and zeroizes
+    /// them at once; calls under way do not bring one back. The service is asked anew for the next
+    /// message. A DEK that another KEK wrapped too still opens through that one.
     pub fn revoke(&self, alias: &KekAlias) {
         self.shared.opening.retain(|dek| *dek.kek_alias != *alias.as_str());
         if self.shared.keks.iter().any(|kek| kek.alias == *alias) {

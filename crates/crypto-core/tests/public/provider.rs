@@ -172,6 +172,12 @@ async fn one_forged_message_does_not_fail_its_batch() {
 }
 
 #[tokio::test]
+async fn a_sealed_message_describes_itself_as_its_frame_does() {
+    let sealed = message().await;
+    assert_eq!(EncryptedMessage::parse(sealed.as_bytes().clone()).unwrap(), sealed);
+}
+
+#[tokio::test]
 async fn opening_a_shared_frame_leaves_the_other_holders_bytes_as_they_were() {
     let provider = named_provider(&CryptoConfig::default());
     let held: Bytes = message().await.into_bytes();
