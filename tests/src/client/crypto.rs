@@ -167,10 +167,13 @@ async fn change_on_the_way(
     Ok((other, message))
 }
 
+/// A byte of a frame of this length.
+type Place = fn(&Frame<'_>, usize) -> usize;
+
 /// A changed ciphertext is refused, and lies in the dead-letter queue as it was, with the reason.
 async fn tampered_ciphertext_dead_letters_with_reason(ctx: Ctx) -> CaseResult {
     let (queue, keys) = (ctx.queue().await?, keyring()?);
-    let flips: [(&str, fn(&Frame<'_>, usize) -> usize); 3] = [
+    let flips: [(&str, Place); 3] = [
         ("ciphertext", |frame, _| frame.header_len()),
         ("tag", |_, len| len - TAG_LEN),
         ("commitment", |frame, _| frame.header_len() - 1),

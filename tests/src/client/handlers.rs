@@ -8,7 +8,9 @@ use std::time::Duration;
 use sealmq_client::{HandlerError, Processor, ProcessorOptions, QueueClient, RetryPolicy};
 
 use super::counting::CountingTransport;
-use super::support::{builder, builder_over, keyring, nothing_comes, reaches, send, send_many, until};
+use super::support::{
+    builder, builder_over, keyring, nothing_comes, reaches, send, send_many, until,
+};
 use crate::outcome::{CaseResult, Stop};
 use crate::transport::case::case_table;
 use crate::transport::{Case, Ctx, QueueSpec};

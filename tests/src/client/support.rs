@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sealmq_client::{QueueClient, QueueClientBuilder, ReceivedMessage, RejectedMessage, RetryPolicy};
+use sealmq_client::{
+    QueueClient, QueueClientBuilder, ReceivedMessage, RejectedMessage, RetryPolicy,
+};
 use sealmq_crypto_core::{CryptoConfig, EncryptionKeyId};
 use sealmq_keys_local::MemoryKeyring;
 use sealmq_queue_core::{Message, Transport};

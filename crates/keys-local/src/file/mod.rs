@@ -29,7 +29,7 @@ use store::Store;
 ///   DEKs have the form of [`MemoryKms`].
 /// - A change by any process is seen by the next call of every other one: each call looks whether
 ///   the file is still the one it knows. So nothing needs to be remembered, and
-///   [`refresh_interval`](KeyProvider::refresh_interval) is zero.
+///   [`refresh_interval`](sealmq_crypto_core::KeyProvider::refresh_interval) is zero.
 /// - Changes of all writers, threads or processes, come one after the other; none is lost. A call
 ///   that is dropped meanwhile may or may not have made its change, and holds nobody up.
 /// - A change is complete on disk before its call returns. Until then the old file stands, and
@@ -78,7 +78,7 @@ use store::Store;
 ///
 /// Unknown fields are refused. Beside the file, `….lock` is what writers lock and stays; `….tmp` is
 /// the next version while it is written, and is removed by the next writer if a crash left it.
-/// The file has to be on a local file system.
+/// The file has to be on a local file system, in a directory that only its owner may write to.
 ///
 /// ```no_run
 /// # use sealmq_crypto_core::{EncryptionKeyId, KeyError};

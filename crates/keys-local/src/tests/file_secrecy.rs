@@ -71,19 +71,21 @@ async fn an_error_about_a_damaged_file_quotes_nothing_of_it() {
     let keyring = FileKeyring::create_in_the_clear(folder.config()).await.unwrap();
     keyring.add(id("a"), key(0xab)).await.unwrap();
     let text = String::from_utf8(folder.bytes()).unwrap();
-    for (from, to) in
-        [("\"id\":", "\"version\":"), ("\"named_keys\": [", "\"named_keys\": [\"\", ")]
-    {
-        for swap in [false, true] {
-            let mut changed = text.replace(from, to);
-            if swap {
-                changed = changed.replace("\"key\":", "\"id\":");
-            }
-            std::fs::write(folder.path(), changed).unwrap();
-            let error = refusal(FileKeyring::open_in_the_clear(folder.config()).await);
-            let shown = format!("{error:?} {}", chain(&error));
-            assert_shows_no_key("the error", shown.as_bytes(), &[&key(0xab)]);
-        }
+    let shown_key = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=";
+    assert!(text.contains(shown_key));
+    let in_the_wrong_place = [
+        ("\"retired_keys\": []", format!("\"retired_keys\": {shown_key:?}")),
+        ("\"retired_keys\": []", format!("\"retired_keys\": [], {shown_key:?}: 1")),
+        ("\"version\": 1", format!("\"version\": {shown_key:?}")),
+        ("\"protection\": \"none\"", format!("\"protection\": {shown_key:?}")),
+        ("\"key\": \"", "\"key\": \"q".to_owned()),
+    ];
+    for (from, to) in in_the_wrong_place {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(folder.path(), text.replace(from, &to)).unwrap();
+        let error = refusal(FileKeyring::open_in_the_clear(folder.config()).await);
+        let shown = format!("{error:?} {}", chain(&error));
+        assert_shows_no_key("the error", shown.as_bytes(), &[&key(0xab)]);
     }
 }
 

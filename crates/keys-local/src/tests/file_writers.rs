@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -193,4 +193,20 @@ async fn the_lock_file_may_be_there_before_the_keyring() {
     fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o666).open(&path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     folder.create().await.rotate(id("a")).await.unwrap();
+}
+
+/// An operator's `sudo` must not take the keyring away from the service that uses it.
+#[tokio::test]
+#[ignore = "needs root, to have another owner to keep"]
+async fn a_keyring_that_root_changes_stays_its_owners() {
+    let folder = Folder::new();
+    let keyring = folder.create().await;
+    fs::remove_file(folder.0.path().join("keyring.json.lock")).unwrap();
+    std::os::unix::fs::chown(folder.path(), Some(12345), Some(54321)).unwrap();
+    keyring.rotate(id("a")).await.unwrap();
+    for name in folder.names() {
+        let metadata = fs::metadata(folder.0.path().join(&name)).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (12345, 54321), "{name}");
+        assert_eq!(metadata.mode() & 0o7777, 0o600, "{name}");
+    }
 }
