@@ -14,7 +14,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let transport = MemoryTransport::new();
 //! transport.create_queue("orders", QueueSettings::default())?;
-//! let keys = MemoryKeyring::generate("orders-2026-01")?;
+//! let keys = MemoryKeyring::generate("orders-2026-01".parse()?)?;
 //!
 //! let orders = QueueClient::builder("orders")
 //!     .with_transport(Arc::new(transport))

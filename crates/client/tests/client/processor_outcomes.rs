@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealmq_client::{HandlerError, Processor, ProcessorOptions, QueueClient, RetryPolicy};
-use sealmq_queue_core::Feature;
+use sealmq_queue_core::{Feature, ReceiveMode, ReceiverOptions};
 use sealmq_transport_memory::{MemoryTransport, QueueSettings};
 use tokio::time::Instant;
 
 use crate::processor_concurrency::{options, send_numbers};
+use crate::replay::tracking;
 use crate::support::{CANARY, Events, MINUTE, Metrics, QUEUE, SECOND, World, contains, sealing};
 
 type Outcome = Result<(), HandlerError>;
@@ -250,4 +251,27 @@ async fn reasons_and_descriptions_are_all_that_the_broker_learns_of_a_failure() 
     tokio::time::sleep(MINUTE).await;
     processor.stop(MINUTE).await;
     assert!(!contains(&world.the_dead().0.body, CANARY.as_bytes()));
+}
+
+/// Where messages leave the queue when they are handed out there is nothing to settle, and nothing
+/// to warn of; a replay is refused all the same.
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_settled_handlers_work_without_warnings() {
+    let events = Events::record();
+    let broker = MemoryTransport::builder().without(Feature::Settlement);
+    let world = World::with_broker(broker.queue(QUEUE, QueueSettings::default()).build().unwrap());
+    let at_most_once = ReceiverOptions::default().with_mode(ReceiveMode::ReceiveAndDelete);
+    let client = world.with_keys(tracking()).with_receiver_options(at_most_once);
+    let client = client.build().unwrap();
+    send_numbers(&client, 1).await;
+    let copied = world.the_stored();
+    let (processor, arrivals) = start(&client, options(1), |_, _| Ok(()));
+    tokio::time::sleep(3 * MINUTE).await;
+    world.inject(copied).await;
+    tokio::time::sleep(MINUTE).await;
+    processor.stop(MINUTE).await;
+    assert_eq!(deliveries(&arrivals, "0"), 1);
+    let warnings = events.all().into_iter().filter(|e| e.level <= tracing::Level::WARN);
+    let warnings: Vec<_> = warnings.map(|event| event.name).collect();
+    assert_eq!(warnings, ["Message rejected"], "of the replay, and of nothing else");
 }

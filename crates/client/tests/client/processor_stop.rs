@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use crate::processor_concurrency::{Work, options, send_numbers};
 use crate::replay::tracking;
 use crate::support::{
-    Call, Events, Fault, FaultyTransport, LOCK, MINUTE, SECOND, World, next_opened, nothing_comes,
-    sealing,
+    Call, Events, Fault, FaultyTransport, LOCK, MINUTE, SECOND, SwitchedKeys, World, next_opened,
+    nothing_comes, sealing,
 };
 
 const NONE_CANCELLED: usize = 0;
@@ -181,6 +181,38 @@ async fn a_stop_during_an_outage_keeps_its_deadline() {
     }
     let (_, took) = timed_stop(processor, SECOND).await;
     assert!(took <= 2 * SECOND, "{took:?}");
+}
+
+/// The key service does not answer, and messages are there that cannot be opened without it.
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_the_key_service_hangs_keeps_its_deadline() {
+    let (world, work) = (World::new(), Arc::new(Work::default()));
+    let keys = SwitchedKeys::new(&world.keys);
+    let client = world.keyless(sealing()).with_key_provider(keys.clone()).build().unwrap();
+    send_numbers(&world.sealing(), 3).await;
+    keys.switch.hang();
+    let processor = work.start(&client, options(3), SECOND);
+    tokio::time::sleep(SECOND).await;
+    let (_, took) = timed_stop(processor, 5 * SECOND).await;
+    assert!(took <= 6 * SECOND, "{took:?}");
+    tokio::time::sleep(LOCK).await;
+    assert_eq!(world.sealing().receive(10, SECOND).await.unwrap().len(), 3, "nothing is lost");
+}
+
+/// A client that was closed receives nothing any more: there is nothing to be tried again.
+#[tokio::test(start_paused = true)]
+async fn closing_the_client_leaves_nothing_to_do_but_to_stop() {
+    let events = Events::record();
+    let (world, work) = (World::new(), Arc::new(Work::default()));
+    let client = world.sealing();
+    send_numbers(&client, 1).await;
+    let processor = work.start(&client, options(2), MINUTE);
+    tokio::time::sleep(SECOND).await;
+    client.close().await.unwrap();
+    tokio::time::sleep(10 * MINUTE).await;
+    assert!(events.named("Receiving failed, trying again").len() <= 1);
+    assert_eq!(work.done(), 1, "the handler at work finished");
+    assert_eq!(timed_stop(processor, MINUTE).await, (NONE_CANCELLED, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]

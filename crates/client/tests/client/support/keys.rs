@@ -1,6 +1,6 @@
 //! Key sources that can be switched off, and that count how often they were asked.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -14,12 +14,16 @@ use sealmq_keys_local::{MemoryKeyring, MemoryKms};
 #[derive(Default)]
 pub(crate) struct Switch {
     failure: Mutex<Option<KeyErrorKind>>,
+    hangs: AtomicBool,
     calls: AtomicUsize,
 }
 
 impl Switch {
-    fn pass(&self) -> Result<(), KeyError> {
+    async fn pass(&self) -> Result<(), KeyError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         match &*self.failure.lock().unwrap() {
             Some(kind) => Err(KeyError::new(kind.clone(), "switched off by the test")),
             None => Ok(()),
@@ -29,6 +33,11 @@ impl Switch {
     /// Every call fails like this from now on; `None` for none.
     pub(crate) fn fail(&self, kind: impl Into<Option<KeyErrorKind>>) {
         *self.failure.lock().unwrap() = kind.into();
+    }
+
+    /// No call returns from now on.
+    pub(crate) fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
     }
 
     /// How many calls there were.
@@ -52,17 +61,17 @@ impl SwitchedKeys {
 #[async_trait]
 impl KeyProvider for SwitchedKeys {
     async fn get_key(&self, id: &EncryptionKeyId) -> Result<Arc<EncryptionKey>, KeyError> {
-        self.switch.pass()?;
+        self.switch.pass().await?;
         self.keys.get_key(id).await
     }
 
     async fn current_key_id(&self) -> Result<EncryptionKeyId, KeyError> {
-        self.switch.pass()?;
+        self.switch.pass().await?;
         self.keys.current_key_id().await
     }
 
     async fn valid_key_ids(&self) -> Result<Vec<EncryptionKeyId>, KeyError> {
-        self.switch.pass()?;
+        self.switch.pass().await?;
         self.keys.valid_key_ids().await
     }
 }
@@ -97,7 +106,7 @@ impl KeyManagementService for SwitchedKms {
     }
 
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
-        self.switch.pass()?;
+        self.switch.pass().await?;
         let generated = self.kms.generate_dek(context).await?;
         self.deks.lock().unwrap().push(generated.dek.expose_secret().to_vec());
         Ok(generated)
@@ -108,7 +117,7 @@ impl KeyManagementService for SwitchedKms {
         dek: &EncryptionKey,
         context: &WrapContext,
     ) -> Result<Vec<u8>, KeyError> {
-        self.switch.pass()?;
+        self.switch.pass().await?;
         self.kms.encrypt_dek(dek, context).await
     }
 
@@ -117,22 +126,22 @@ impl KeyManagementService for SwitchedKms {
         wrapped: &[u8],
         context: &WrapContext,
     ) -> Result<EncryptionKey, KeyError> {
-        self.switch.pass()?;
+        self.switch.pass().await?;
         self.kms.decrypt_dek(wrapped, context).await
     }
 
     async fn rewrap_dek(&self, wrapped: &[u8], context: &WrapContext) -> Result<Vec<u8>, KeyError> {
-        self.switch.pass()?;
+        self.switch.pass().await?;
         self.kms.rewrap_dek(wrapped, context).await
     }
 
     async fn rotate_kek(&self, tenant: &TenantId) -> Result<KekVersion, KeyError> {
-        self.switch.pass()?;
+        self.switch.pass().await?;
         self.kms.rotate_kek(tenant).await
     }
 
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
-        self.switch.pass()?;
+        self.switch.pass().await?;
         self.kms.delete_kek(tenant).await
     }
 }
