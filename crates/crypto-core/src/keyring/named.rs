@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use lru::LruCache;
 
 use super::cache::FlightCache;
 use super::events::{KeyEvent, KeyObserver, Spawn, Surroundings};
@@ -19,6 +21,9 @@ use crate::message_key::MessageKey;
 /// A key store may be asked again for its list when a frame names an unknown key, but not more
 /// often than this: key ids in frames are an attacker's to choose.
 const DIRECTORY_REFRESH_LIMIT: Duration = Duration::from_secs(1);
+
+/// Missing ids remembered at most; one that is forgotten waits for the list once more.
+const MAX_SUSPECTED: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 
 /// The keys of one [`KeyProvider`], cached.
 ///
@@ -33,6 +38,8 @@ pub struct NamedKeys {
     around: Surroundings,
     /// Whether the store allows its list to be remembered at all.
     remembers: bool,
+    /// Ids that were not on a list too young to be read again, and when they were first met.
+    suspected: Mutex<LruCache<EncryptionKeyId, Duration>>,
     last_sealing: Mutex<Option<EncryptionKeyId>>,
 }
 
@@ -84,6 +91,7 @@ impl NamedKeys {
             directory: FlightCache::new(&directory_policy, directory_around),
             around,
             remembers: !interval.is_zero(),
+            suspected: Mutex::new(LruCache::new(MAX_SUSPECTED)),
             last_sealing: Mutex::default(),
         })
     }
@@ -113,7 +121,8 @@ impl NamedKeys {
     /// The key of this id, for opening.
     ///
     /// # Errors
-    /// `KeyNotFound` when the id is not valid; else those of the store.
+    /// `KeyNotFound` when the id is not valid; `Unavailable` when it is not on the list and the
+    /// list is too young to be read again; else those of the store.
     pub async fn opening_key(&self, key_id: &str) -> Result<Arc<MessageKey>, KeyError> {
         if let (Some(directory), Some(key)) = (self.directory.fresh(&()), self.keys.fresh(key_id))
             && directory.valid.contains(key_id)
@@ -121,11 +130,16 @@ impl NamedKeys {
             return Ok(key);
         }
         let id = EncryptionKeyId::new(key_id)?;
+        let asked_at = self.around.clock.monotonic();
         let mut directory = self.directory().await?;
         if !directory.valid.contains(&id) {
-            let age = self.around.clock.monotonic().saturating_sub(directory.read_at);
+            let now = self.around.clock.monotonic();
+            let age = now.saturating_sub(directory.read_at);
             if !self.remembers || age >= DIRECTORY_REFRESH_LIMIT {
                 directory = self.directory.reload((), self.read_directory()).await?;
+            } else if directory.read_at < self.first_met(&id, asked_at) {
+                let reason = "the key id is not on a list that was read less than a second ago";
+                return Err(KeyError::new(KeyErrorKind::Unavailable, reason));
             }
         }
         if !directory.valid.contains(&id) {
@@ -138,6 +152,13 @@ impl NamedKeys {
     pub fn revoke(&self, key_id: &EncryptionKeyId) {
         self.keys.retain(|key| key.label() != key_id.as_str());
         self.directory.retain(|_| false);
+    }
+
+    /// When a missing id was first asked for. Its key may be newer than the list, so it counts as
+    /// unknown only on a list that was read after that.
+    fn first_met(&self, id: &EncryptionKeyId, asked_at: Duration) -> Duration {
+        let mut suspected = self.suspected.lock().unwrap_or_else(PoisonError::into_inner);
+        *suspected.get_or_insert(id.clone(), || asked_at)
     }
 
     async fn directory(&self) -> Result<Arc<Directory>, KeyError> {

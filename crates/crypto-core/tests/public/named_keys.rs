@@ -70,6 +70,34 @@ async fn a_key_that_the_sender_rotated_to_is_found_within_a_second_and_the_old_o
 }
 
 #[tokio::test]
+async fn a_key_newer_than_a_list_that_was_just_read_is_waited_for_and_not_given_up() {
+    let (store, clock, keys) = fixture();
+    keys.opening_key("k1").await.unwrap();
+    store.rotate_to("k2", 2);
+    clock.advance(SECOND / 2);
+    let error = keys.opening_key("k2").await.expect_err("the list is half a second old");
+    assert!(error.is_retryable(), "{error:?}");
+    clock.advance(SECOND / 2);
+    assert_eq!(keys.opening_key("k2").await.unwrap().label(), "k2");
+}
+
+#[tokio::test]
+async fn unknown_ids_that_were_waited_for_are_given_up_with_the_next_list_whoever_reads_it() {
+    let (store, clock, keys) = fixture();
+    keys.opening_key("k1").await.unwrap();
+    clock.advance(SECOND / 2);
+    for n in 0..100 {
+        let error = keys.opening_key(&format!("attacker-{n}")).await.expect_err("not listed");
+        assert!(error.is_retryable(), "{error:?}");
+    }
+    clock.advance(SECOND / 2);
+    for n in 0..100 {
+        assert!(is_unknown(&keys, &format!("attacker-{n}")).await);
+    }
+    assert_eq!(store.calls(), 5, "the list was read twice, the one key once");
+}
+
+#[tokio::test]
 async fn a_rotation_seals_with_the_new_key_after_the_refresh_interval_of_the_store() {
     let (store, clock, keys) = fixture();
     keys.sealing_key().await.unwrap();
