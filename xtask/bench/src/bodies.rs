@@ -28,7 +28,7 @@ const SIZES: &[(&str, usize)] = &[
     ("256 KiB", 256 * 1024),
 ];
 
-/// The fixed sizes, then the webhooks of this file, one JSON value a line, if it is there.
+/// The fixed sizes, then the webhooks of this file, one JSON value a line.
 ///
 /// # Errors
 /// What is wrong with the file.
@@ -39,10 +39,8 @@ pub fn all(webhooks: &Path) -> Result<Vec<Bodies>, String> {
         bodies: vec![(0..len).map(|index| index as u8).collect()],
     };
     let mut all: Vec<_> = SIZES.iter().map(fixed).collect();
-    if !webhooks.exists() {
-        return Ok(all);
-    }
-    let text = std::fs::read_to_string(webhooks).map_err(|error| error.to_string())?;
+    let text = std::fs::read_to_string(webhooks)
+        .map_err(|error| format!("{}: {error}", webhooks.display()))?;
     let bodies: Vec<_> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
     if bodies.is_empty() {
         return Err("the file of webhooks is empty".into());

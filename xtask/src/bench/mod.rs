@@ -14,7 +14,7 @@ use crate::report::write_json;
 use crate::tools::{Workspace, output_of};
 
 /// Bodies of real webhooks, one JSON value a line.
-const WEBHOOKS: &str = "tests/data/webhooks.jsonl";
+const WEBHOOKS: &str = "crates/cli/data/webhooks.jsonl";
 
 /// The allocator keeps what is freed. Otherwise bodies above 128 KiB measure how fast the kernel
 /// maps pages, and that depends on what else happens to be allocated.
@@ -85,9 +85,6 @@ struct AllocationsRow {
 
 /// The command.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    if !workspace.root().join(WEBHOOKS).exists() {
-        println!("{WEBHOOKS} is missing: bodies of fixed sizes only");
-    }
     let (name, report, output) = match &arguments.bench {
         Bench::Seal(output) => ("seal", seal(workspace)?, output),
         Bench::Client(output) => ("client", measure(workspace, "bench-client")?, output),

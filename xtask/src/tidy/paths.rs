@@ -8,7 +8,7 @@ const MACHINE_FOLDERS: &[&str] =
     &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
 
 /// Recorded data of others, with their paths in it.
-const DATA: &str = "tests/data/";
+const DATA: &str = "crates/cli/data/";
 
 /// Checks every text file.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -65,6 +65,6 @@ mod tests {
 
     #[test]
     fn recorded_data_may_hold_any_path() {
-        assert!(findings(check, &[("tests/data/a.jsonl", MACHINE_FOLDERS[0])]).is_empty());
+        assert!(findings(check, &[("crates/cli/data/a.jsonl", MACHINE_FOLDERS[0])]).is_empty());
     }
 }
