@@ -19,6 +19,7 @@ mod receipt;
 mod sealing;
 mod session;
 mod telemetry;
+mod worker;
 
 pub use backoff::RetryPolicy;
 pub use builder::QueueClientBuilder;

@@ -7,7 +7,7 @@
 //! | bring keys from a key service | [`KeyManagementService`], [`Keyring`] |
 //! | refuse replays | [`ReplayGuard`], [`MemoryReplayGuard`] |
 //! | choose a policy | [`CryptoConfig`], [`PlaintextPolicy`] |
-//! | read a frame without opening it | [`EncryptedMessage`], [`format`] |
+//! | read a frame without opening it | [`EncryptedMessage`], [`mod@format`] |
 //!
 //! There is no I/O here, no async runtime and no cloud SDK. The traits are `async` because their
 //! implementations do I/O; nothing in this crate needs a reactor to run.

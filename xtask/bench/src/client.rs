@@ -40,17 +40,14 @@ const UNGUARDED: &str = "client, sealed, no replay guard";
 const ONE_CORE: &str = "one queue on one core";
 const TWO_CORES: &str = "two queues on two cores";
 
-/// The ratios of times on one core.
+/// The ratios of times on one core. There is none of one core to two: it would tell more about
+/// what else the machine is doing.
 pub const RATIOS: &[Ratio] = &[
     ratio("client", "transport", (SINGLY, PLAINTEXT), (SINGLY, BARE)),
     ratio("client_batch10", "transport", (BY_TENS, PLAINTEXT), (BY_TENS, BARE)),
     ratio("sealed", "plaintext", (SINGLY, SEALED), (SINGLY, PLAINTEXT)),
     ratio("sealed_batch10", "plaintext", (BY_TENS, SEALED), (BY_TENS, PLAINTEXT)),
 ];
-
-/// The ratio of wall times; one half is perfect.
-pub const SCALING_RATIOS: &[Ratio] =
-    &[ratio("two_cores", "one_core", (BY_CORES, TWO_CORES), (BY_CORES, ONE_CORE))];
 
 type Pair = (&'static str, &'static str);
 

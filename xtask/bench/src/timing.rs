@@ -9,8 +9,6 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::work::Work;
 
-/// How long one piece of work is measured before it is the next one's turn.
-const TURN: Duration = Duration::from_millis(2);
 /// Turns of each piece of work.
 const ROUNDS: usize = 60;
 
@@ -41,6 +39,15 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// How long one piece of work is measured before it is the next one's turn; longer where
+    /// threads have to be woken for it.
+    fn turn(self) -> Duration {
+        match self {
+            Self::Thread => Duration::from_millis(2),
+            Self::Wall => Duration::from_millis(20),
+        }
+    }
+
     fn now(self) -> Duration {
         let time = clock_gettime(match self {
             Self::Thread => ClockId::ThreadCPUTime,
@@ -70,8 +77,8 @@ fn calibrate(work: &mut dyn Work, clock: Clock) -> usize {
     let mut count = 1;
     loop {
         let spent = run(work, count, clock);
-        if spent >= TURN / 2 {
-            let turns = TURN.as_secs_f64() / spent.as_secs_f64();
+        if spent >= clock.turn() / 2 {
+            let turns = clock.turn().as_secs_f64() / spent.as_secs_f64();
             return ((count as f64 * turns) as usize).max(1);
         }
         count *= 2;

@@ -120,6 +120,7 @@ async fn with_manual_rejection_an_outage_is_the_callers_to_settle_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_dead_letter_queue_a_bad_message_stays_and_its_receipt_is_handed_out() {
+    let events = Events::record();
     let builder = MemoryTransport::builder().without(Feature::DeadLetter);
     let queue = QueueSettings::default().with_max_deliveries(None);
     let broker = builder.without(Feature::Redrive).queue(crate::support::QUEUE, queue);
@@ -129,6 +130,7 @@ async fn without_a_dead_letter_queue_a_bad_message_stays_and_its_receipt_is_hand
     let rejected = next_rejected(&client).await;
     assert_eq!(rejected.outcome, RejectionOutcome::Unsettled);
     assert_eq!(world.stored().len(), 10);
+    assert!(events.named("Rejected message not settled").is_empty(), "it was not even tried");
     rejected.receipt.unwrap().complete().await.unwrap();
     assert_eq!(take_texts(&client, 9).await.len(), 9);
 }

@@ -13,6 +13,11 @@ use crate::encrypted_message::Nonce;
 
 /// A replay guard for the consumers of one process.
 ///
+/// It holds every nonce for the policy's `nonce_ttl`, so size it for messages per second times
+/// that: with the 4 days of `CryptoConfig::strict` the default capacity is enough for 28 messages
+/// a second, sustained. Beyond that choose a shorter maximum age, or a guard that is not in memory.
+/// When it is full, messages wait in their queue.
+///
 /// Replicas need a shared guard: each process remembers only what it has seen itself, and a
 /// restart forgets.
 pub struct MemoryReplayGuard {
@@ -41,8 +46,8 @@ enum Phase {
 }
 
 impl MemoryReplayGuard {
-    /// Room for a million nonces, about 150 MB when full.
-    pub const DEFAULT_CAPACITY: usize = 1_000_000;
+    /// Room for ten million nonces: about 1.5 GB when full, and nothing before it is used.
+    pub const DEFAULT_CAPACITY: usize = 10_000_000;
 
     /// A guard of the default capacity on the system's clock.
     pub fn new() -> Self {

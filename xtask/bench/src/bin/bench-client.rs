@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use sealmq_bench::bodies;
-use sealmq_bench::client::{self, BODIES, RATIOS, SCALING_RATIOS};
+use sealmq_bench::client::{self, BODIES, RATIOS};
 use sealmq_bench::report::Report;
 use sealmq_bench::timing::{self, Clock};
 
@@ -26,7 +26,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (subjects, mut work): (Vec<_>, Vec<_>) = client::scaling(&bodies)?.into_iter().unzip();
         let times = timing::measure(&mut work, Clock::Wall);
         report.add_rows(&bodies, &subjects, &times);
-        report.add_ratios(&bodies, SCALING_RATIOS, &subjects, &times);
     }
     println!("{}", report.to_json());
     Ok(())

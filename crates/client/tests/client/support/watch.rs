@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Level, Subscriber};
+use tracing::{Dispatch, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
@@ -49,6 +49,10 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn record() -> Self {
+        // While there is but one subscriber, tracing asks the present thread's whether an event is
+        // wanted, and remembers a "no" of other tests' threads for all. So there are always two.
+        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+        ANOTHER.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
         let seen = Arc::default();
         let layer = Recording { seen: Arc::clone(&seen) };
         let subscriber = tracing_subscriber::registry().with(layer);
