@@ -19,8 +19,9 @@ fn body(n: usize) -> String {
     )
 }
 
+/// With an id of its own: a random one may hold eight digits that a body holds too.
 fn message(n: usize) -> Message {
-    Message::new(body(n))
+    Message::with_id(format!("id-{n}"), body(n))
         .with_session_id(format!("session{}", n % 10))
         .with_message_type("order.placed")
         .with_content_type("application/json")
