@@ -1,0 +1,8 @@
+//! Core NATS: at most once, nothing stored, nothing settled.
+
+mod receiver;
+mod requests;
+mod sender;
+mod transport;
+
+pub use transport::NatsCoreTransport;

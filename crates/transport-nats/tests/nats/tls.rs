@@ -1,0 +1,120 @@
+//! TLS: both sides prove who they are, and a connection without it is refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use sealmq_queue_core::{Transport, TransportError, TransportErrorKind};
+use sealmq_transport_nats::{NatsConfig, NatsTransport};
+
+use crate::support::certificates::Authority;
+use crate::support::kind;
+use crate::support::server::Server;
+
+/// A server with a certificate of its own authority, and that authority.
+async fn server(verify: bool) -> (Server, Authority) {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "authority");
+    authority.sign("server");
+    let lines = format!(
+        "tls {{ cert_file: \"FOLDER/server.pem\", key_file: \"FOLDER/server.key\", \
+         ca_file: \"FOLDER/authority.pem\", verify: {verify}, timeout: 10 }}"
+    );
+    (Server::in_folder(folder, &lines).await, authority)
+}
+
+fn config(server: &Server) -> NatsConfig {
+    NatsConfig::new(format!("tls://localhost:{}", server.port()))
+        .with_connect_timeout(Duration::from_secs(20))
+}
+
+async fn reach(config: NatsConfig) -> Result<(), TransportError> {
+    NatsTransport::connect(&config).await?.health().await
+}
+
+#[tokio::test]
+async fn a_server_of_a_trusted_authority_is_reached() {
+    let (server, authority) = server(false).await;
+    reach(config(&server).with_root_ca(authority.path())).await.unwrap();
+    let plain_scheme = NatsConfig::new(format!("nats://localhost:{}", server.port()));
+    reach(plain_scheme.with_root_ca(authority.path())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_of_another_authority_is_refused() {
+    let (server, _) = server(false).await;
+    let other = Authority::new(server.folder(), "other");
+    let untrusted = config(&server).with_root_ca(other.path());
+    assert_eq!(kind(reach(untrusted).await), TransportErrorKind::Denied);
+    let by_the_system = config(&server);
+    assert_eq!(kind(reach(by_the_system).await), TransportErrorKind::Denied);
+}
+
+#[tokio::test]
+async fn a_server_of_another_name_is_refused() {
+    let (server, authority) = server(false).await;
+    let other_name = NatsConfig::new(format!("tls://127.0.0.2:{}", server.port()));
+    // The server listens to 127.0.0.1 only, so that this address must not even be tried by name.
+    let error = reach(other_name.with_root_ca(authority.path())).await.unwrap_err();
+    assert!(matches!(error.kind(), TransportErrorKind::Denied | TransportErrorKind::Unavailable));
+}
+
+#[tokio::test]
+async fn a_demanded_client_certificate_has_to_be_brought() {
+    let (server, authority) = server(true).await;
+    let trusting = || config(&server).with_root_ca(authority.path());
+    assert_eq!(kind(reach(trusting()).await), TransportErrorKind::Denied);
+
+    let stranger = Authority::new(server.folder(), "stranger");
+    let (chain, key) = stranger.sign("strangers-client");
+    let strange = trusting().with_client_certificate(chain, key);
+    assert_eq!(kind(reach(strange).await), TransportErrorKind::Denied);
+
+    let (chain, key) = authority.sign("client");
+    reach(trusting().with_client_certificate(chain, key)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_once_tls_was_asked_for() {
+    let server = Server::start().await;
+    let authority = Authority::new(server.folder(), "authority");
+    let (chain, key) = authority.sign("client");
+    let asked_for = [
+        NatsConfig::new(format!("tls://127.0.0.1:{}", server.port())),
+        server.config().with_root_ca(authority.path()),
+        server.config().with_root_ca(authority.path()).with_client_certificate(chain, key),
+        server.config().with_tls_first(),
+    ];
+    for config in asked_for {
+        let config = config.with_connect_timeout(Duration::from_secs(2));
+        assert!(NatsTransport::connect(&config).await.is_err(), "{config:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tls_client_of_the_callers_own_is_used_and_none_is_installed() {
+    let (server, authority) = server(false).await;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority.path()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reach(config(&server).with_tls_client_config(client)).await.unwrap();
+    let installed = rustls::crypto::CryptoProvider::get_default();
+    assert!(installed.is_none(), "the process has no provider of ours");
+}
+
+#[tokio::test]
+async fn a_server_that_encrypts_first_is_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "authority");
+    authority.sign("server");
+    let lines = "tls { cert_file: \"FOLDER/server.pem\", key_file: \"FOLDER/server.key\", \
+                 handshake_first: true, timeout: 10 }";
+    let server = Server::in_folder(folder, lines).await;
+    reach(config(&server).with_root_ca(authority.path()).with_tls_first()).await.unwrap();
+}

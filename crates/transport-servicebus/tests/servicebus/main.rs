@@ -1,0 +1,15 @@
+//! The transport on a Service Bus server: what the contract suite does not test, and the faults.
+//!
+//! Needs the variables that `cargo xtask test` sets; without them every test fails and says so.
+
+mod connecting;
+mod copies;
+mod faults;
+mod receiving;
+mod sending;
+mod sessions;
+mod settling;
+mod support;
+mod tls;
+mod tokens;
+mod topics;

@@ -1,0 +1,1 @@
+"""Microsoft's own SDK against the server."""
