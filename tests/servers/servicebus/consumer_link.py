@@ -166,6 +166,9 @@ class ConsumerLink(LinkHandler):
             change = self.queue.defer if remote.undeliverable else self.queue.abandon
             change(token, properties)
         elif state == Delivery.REJECTED:
+            faults = self.connection.server.faults
+            if fault := faults.take("refuse-dead-letter", self.queue.path):
+                raise fault.error()
             info: dict[str, Any] = {}
             if remote.condition and isinstance(remote.condition.info, dict):
                 info = {str(key): value for key, value in wire.owned(remote.condition.info).items()}

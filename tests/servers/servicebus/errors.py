@@ -12,6 +12,7 @@ DETACH_FORCED = "amqp:link:detach-forced"
 CONNECTION_FORCED = "amqp:connection:forced"
 FRAMING_ERROR = "amqp:connection:framing-error"
 MESSAGE_SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
+RESOURCE_LIMIT_EXCEEDED = "amqp:resource-limit-exceeded"
 DECODE_ERROR = "amqp:decode-error"
 
 DEAD_LETTER = "com.microsoft:dead-letter"

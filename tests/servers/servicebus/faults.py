@@ -14,6 +14,7 @@ ARMED_ACTIONS = frozenset(
         "cut-before-settle",
         "cut-after-settle",
         "silent-settle",
+        "refuse-dead-letter",
         "reject-send",
         "refuse-attach",
         "fail-management",

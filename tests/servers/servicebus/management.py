@@ -70,6 +70,7 @@ class ManagementNode:
         inbox = self._connection.server.broker.inbox(self._entity)
         for message in messages:
             inbox.check(message)
+        inbox.check_room(len(messages))
         numbers = [inbox.put(message) for message in messages]
         return Reply(200, body={"sequence-numbers": wire.array(Data.LONG, numbers)})
 
@@ -115,6 +116,9 @@ class ManagementNode:
                 case "defered":
                     self._queue.defer(token, properties)
                 case "suspended":
+                    faults = self._connection.server.faults
+                    if fault := faults.take("refuse-dead-letter", self._queue.path):
+                        raise fault.error()
                     reason = body.get("deadletter-reason")
                     description = body.get("deadletter-description")
                     self._queue.dead_letter(token, reason, description, properties)

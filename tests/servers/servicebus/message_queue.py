@@ -59,6 +59,13 @@ class MessageQueue:
             text = f"The received message (size:{size} bytes) exceeds the limit ({limit} bytes)."
             raise errors.ServiceError(errors.MESSAGE_SIZE_EXCEEDED, text)
 
+    def check_room(self, count: int) -> None:
+        """Raises when so many more messages, of whatever state, are more than fit."""
+        limit = self.settings.max_messages
+        if limit is not None and len(self.messages) + count > limit:
+            text = f"The maximum entity size has been reached or exceeded for '{self.path}'."
+            raise errors.ServiceError(errors.RESOURCE_LIMIT_EXCEEDED, text, 403)
+
     def put(self, message: Message) -> int:
         """Enqueues or schedules a message and returns its sequence number."""
         now = self.deadlines.let_time_pass()

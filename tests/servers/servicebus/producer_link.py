@@ -87,6 +87,7 @@ class ProducerLink(LinkHandler):
         self._inbox.check_size(len(raw))
         for message in messages:
             self._inbox.check(message)
+        self._inbox.check_room(len(messages))
         for message in messages:
             self._inbox.put(message)
 

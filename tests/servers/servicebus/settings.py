@@ -21,6 +21,7 @@ class QueueSettings:
     requires_duplicate_detection: bool = False
     duplicate_detection_window_ms: int = 600_000
     max_message_size_bytes: int = 256 * 1024
+    max_messages: int | None = None
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> Self:

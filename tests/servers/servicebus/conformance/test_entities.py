@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
-from azure.servicebus.exceptions import MessagingEntityNotFoundError
+from azure.servicebus.exceptions import MessagingEntityNotFoundError, ServiceBusError
 
 from .conftest import PACKAGE, Courier, TestServer, refused
 
@@ -44,6 +45,22 @@ def test_a_queue_made_anew_is_empty(server: TestServer, courier: Courier) -> Non
     courier.send("old")
     server.admin("PUT", f"/queues/{courier.queue}", {})
     assert courier.is_empty()
+
+
+def test_a_full_queue_takes_all_of_a_batch_or_nothing(
+    server: TestServer, make_queue: Callable[..., str]
+) -> None:
+    queue = make_queue(max_messages=3)
+    with server.client(retry_total=0) as client, client.get_queue_sender(queue) as sender:
+        sender.send_messages([ServiceBusMessage("a"), ServiceBusMessage("b")])
+        with pytest.raises(ServiceBusError, match="maximum entity size"):
+            sender.send_messages([ServiceBusMessage("c"), ServiceBusMessage("d")])
+        due = datetime.now(UTC) + timedelta(minutes=1)
+        sender.schedule_messages(ServiceBusMessage("e"), due)
+        with pytest.raises(ServiceBusError, match="maximum entity size"):
+            sender.schedule_messages(ServiceBusMessage("f"), due)
+        assert Courier(client, queue).drain() == ["a", "b"]
+        sender.send_messages([ServiceBusMessage("c"), ServiceBusMessage("d")])
 
 
 def test_removing_a_topic_removes_its_subscriptions(server: TestServer) -> None:

@@ -132,6 +132,23 @@ def test_a_management_request_can_fail(server: TestServer, courier: Courier) -> 
             receiver.renew_message_lock(message)
 
 
+@pytest.mark.parametrize("over_management", [False, True])
+def test_dead_lettering_can_be_refused(
+    server: TestServer, courier: Courier, over_management: bool
+) -> None:
+    courier.send("a")
+    with server.client(retry_total=0) as hasty:
+        with hasty.get_queue_receiver(courier.queue, max_wait_time=2) as receiver:
+            (message,) = receiver.receive_messages()
+            if over_management:
+                server.fault("drop-connections")
+            server.fault("refuse-dead-letter", entity=courier.queue)
+            with pytest.raises(ServiceBusError):
+                receiver.dead_letter_message(message, reason="Broken")
+    assert server.counts(courier.queue)["dead_lettered"] == 0
+    assert server.counts(courier.queue)["locked"] == 1
+
+
 def test_losing_the_connection_while_waiting_is_noticed(server: TestServer, queue: str) -> None:
     with server.client(retry_total=0) as hasty, hasty.get_queue_receiver(queue) as receiver:
         threading.Timer(0.3, server.fault, ["drop-connections"]).start()

@@ -1,0 +1,32 @@
+//! What the tests of several adapters need: failing proxies, certificates, servers of their own.
+//!
+//! Everything here panics where a test would: there is nobody to hand an error to.
+
+// These are tests, if of another kind: what must not happen should stop them.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod admin_side;
+mod certificates;
+mod environment;
+mod http_proxy;
+mod key_vault;
+mod nats_server;
+mod postgres_server;
+mod postgres_tls_proxy;
+mod softhsm;
+mod tcp_proxy;
+mod tls_proxy;
+mod vault;
+
+pub use admin_side::AdminSide;
+pub use certificates::Authority;
+pub use environment::{free_port, required};
+pub use http_proxy::{Answer, HttpProxy, Request};
+pub use key_vault::KeyVault;
+pub use nats_server::NatsServer;
+pub use postgres_server::PostgresServer;
+pub use postgres_tls_proxy::PostgresTlsProxy;
+pub use softhsm::SoftHsm;
+pub use tcp_proxy::TcpProxy;
+pub use tls_proxy::TlsProxy;
+pub use vault::{VaultAdmin, VaultServer, text_of};

@@ -1,0 +1,1 @@
+"""A small Azure Key Vault server for tests, over HTTPS."""

@@ -1,0 +1,1 @@
+"""Microsoft's own SDKs against the server."""
