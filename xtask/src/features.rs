@@ -1,15 +1,28 @@
-//! Each feature on its own: what builds with all features must also build with one.
+//! Each feature on its own: it builds, and brings no SDK but its own.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cargo_metadata::{Metadata, MetadataCommand};
 
-use crate::tools::{Workspace, run};
+use crate::tools::{Workspace, output_of, run};
 
 /// Packages whose features are chosen one at a time by those who use them.
 const PACKAGES: &[&str] = &["sealmq-crypto-core", "sealmq-client", "sealmq"];
 
 /// The AEAD back ends: every build needs one of them, so the first goes with all other features.
 const BACK_ENDS: &[&str] = &["aws-lc-rs", "ring", "rust-crypto"];
+
+/// The features of the facade that bring an SDK, and how the names of its crates begin.
+const SDKS: &[(&str, &str)] = &[
+    ("aws-kms", "aws-sdk-kms"),
+    ("aws-secrets", "aws-sdk-secretsmanager"),
+    ("azure-keyvault", "azure_security_keyvault"),
+    ("nats", "async-nats"),
+    ("pkcs11", "cryptoki"),
+    ("postgres", "tokio-postgres"),
+    ("servicebus", "fe2o3-amqp"),
+    ("sqs", "aws-sdk-sqs"),
+    ("vault", "sealmq-keys-vault"),
+];
 
 /// Checks every combination and says how many there are.
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
@@ -24,7 +37,33 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
             combinations += 1;
         }
     }
-    Ok(format!("{combinations} combinations build"))
+    for (feature, _) in SDKS {
+        let crates = crates_of(workspace, feature)?;
+        check_sdks(feature, &crates)?;
+    }
+    Ok(format!("{combinations} combinations build, {} features keep to their SDK", SDKS.len()))
+}
+
+/// The names of all crates that the facade with this feature is built from.
+fn crates_of(workspace: &Workspace, feature: &str) -> Result<Vec<String>> {
+    let features = format!("{},{feature}", BACK_ENDS[0]);
+    let tree = ["tree", "--package", "sealmq", "--edges", "normal,build", "--prefix", "none"];
+    let mut command = workspace.cargo(tree);
+    command.args(["--format", "{p}", "--no-default-features", "--features", &features]);
+    let names = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    Ok(output_of(&mut command)?.lines().map(names).collect())
+}
+
+fn check_sdks(feature: &str, crates: &[String]) -> Result<()> {
+    for (owner, sdk) in SDKS {
+        let found = crates.iter().find(|name| name.starts_with(sdk));
+        match (found, *owner == feature) {
+            (None, true) => bail!("feature {feature} does not bring {sdk}: is the list right?"),
+            (Some(name), false) => bail!("feature {feature} brings {name}, of feature {owner}"),
+            (Some(_), true) | (None, false) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The features of the package, each as the argument that chooses it alone.
@@ -37,4 +76,22 @@ fn alone(metadata: &Metadata, name: &str) -> Result<Vec<String>> {
         false => format!("{},{feature}", BACK_ENDS[0]),
     };
     Ok(features.map(argument).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sdk_of_another_feature_is_refused() {
+        let crates = ["tokio", "async-nats", "aws-sdk-sqs"].map(str::to_owned);
+        let error = check_sdks("nats", &crates).unwrap_err().to_string();
+        assert_eq!(error, "feature nats brings aws-sdk-sqs, of feature sqs");
+        check_sdks("nats", &crates[..2]).unwrap();
+    }
+
+    #[test]
+    fn an_sdk_that_a_feature_does_not_bring_is_noticed() {
+        assert!(check_sdks("nats", &["tokio".to_owned()]).is_err());
+    }
 }

@@ -5,12 +5,14 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod contract;
 mod deny;
 mod features;
 mod programs;
 mod python;
 mod report;
+mod servers;
 mod test;
 mod tidy;
 mod tools;
@@ -36,6 +38,9 @@ enum Command {
     Test(StepArguments),
     /// Runs the contract suite of one backend; its count is the last line
     Contract(contract::Arguments),
+    /// Starts, lists and stops the servers that integration tests run against
+    #[command(subcommand)]
+    Servers(servers::Command),
     /// Writes the test vectors of the frame, or checks them byte for byte
     Vectors(vectors::Arguments),
     /// Checks what no compiler does: layers, manifests, file heads, links, claims
@@ -75,6 +80,7 @@ fn run(command: Command, workspace: &Workspace) -> anyhow::Result<ExitCode> {
     match command {
         Command::Test(arguments) => report::run("test", test::steps(workspace), &arguments)?,
         Command::Contract(arguments) => return contract::run(workspace, &arguments),
+        Command::Servers(command) => servers::run(workspace, &command)?,
         Command::Vectors(arguments) => vectors::run(workspace, &arguments)?,
         Command::Tidy => tidy::run(workspace)?,
         Command::Deny(arguments) => deny::run(workspace, &arguments)?,

@@ -8,12 +8,15 @@ use anyhow::{Context, Result, bail};
 use crate::contract::{SUITES, Suite};
 use crate::programs::{Counts, Program, build_all, place, run_suite, run_tests};
 use crate::report::Step;
+use crate::servers::Session;
 use crate::tools::Workspace;
-use crate::{features, python, vectors};
+use crate::{conformance, features, python, vectors};
 
 /// The test programs, built once however many steps need them.
 struct Programs<'a> {
     workspace: &'a Workspace,
+    /// Dropped with the steps, and the servers with it.
+    servers: Session<'a>,
     built: OnceCell<Vec<Program>>,
 }
 
@@ -28,7 +31,8 @@ impl Programs<'_> {
 
 /// The steps, the quick ones and those that others build upon first.
 pub(crate) fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
-    let programs = Rc::new(Programs { workspace, built: OnceCell::new() });
+    let programs =
+        Rc::new(Programs { workspace, servers: Session::new(workspace), built: OnceCell::new() });
     let (for_build, for_tests) = (Rc::clone(&programs), Rc::clone(&programs));
     let mut steps = vec![
         Step::new("python", "the Python environment below target/", || {
@@ -40,16 +44,21 @@ pub(crate) fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         Step::new("build", "every test program, with every feature", move || {
             Ok(format!("{} test programs", for_build.get()?.len()))
         }),
-        Step::new("tests", "unit and integration tests", move || {
-            run_all(workspace, for_tests.get()?)
-        }),
+        Step::new("tests", "unit and integration tests", move || run_all(workspace, &for_tests)),
     ];
+    for server in conformance::SERVERS {
+        steps.push(Step::new(
+            format!("server-{server}"),
+            "the test server, driven by the vendor's own SDK",
+            move || conformance::check(workspace, server),
+        ));
+    }
     for suite in SUITES {
         let programs = Rc::clone(&programs);
         steps.push(Step::new(
             format!("contract-{}", suite.backend),
             "the contract suite of this backend",
-            move || contract(workspace, programs.get()?, suite),
+            move || contract(workspace, &programs, suite),
         ));
     }
     steps.push(Step::new("examples", "the examples in the documentation", || {
@@ -60,12 +69,16 @@ pub(crate) fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     steps
 }
 
-fn run_all(workspace: &Workspace, programs: &[Program]) -> Result<String> {
+fn run_all(workspace: &Workspace, programs: &Programs<'_>) -> Result<String> {
     let mut counts = Counts::default();
+    let variables = programs.servers.need_all()?;
+    let programs = programs.get()?;
     // The suites have steps of their own; what is in no list runs here and not nowhere.
     for program in programs.iter().filter(|program| !SUITES.iter().any(|suite| program.is(suite))) {
         println!("\n{}", place(program));
-        counts.add(run_tests(&mut program.command(workspace)).with_context(|| place(program))?);
+        let mut command = program.command(workspace);
+        let found = run_tests(command.envs(variables.iter().cloned()));
+        counts.add(found.with_context(|| place(program))?);
     }
     if counts.is_empty() {
         bail!("there was no test to run");
@@ -73,8 +86,9 @@ fn run_all(workspace: &Workspace, programs: &[Program]) -> Result<String> {
     Ok(counts.to_string())
 }
 
-fn contract(workspace: &Workspace, programs: &[Program], suite: &Suite) -> Result<String> {
-    let program = programs.iter().find(|program| program.is(suite));
+fn contract(workspace: &Workspace, programs: &Programs<'_>, suite: &Suite) -> Result<String> {
+    let variables = programs.servers.need(suite.servers)?;
+    let program = programs.get()?.iter().find(|program| program.is(suite));
     let program = program.with_context(|| format!("{} was not built", suite.target))?;
-    Ok(run_suite(&mut program.command(workspace))?.to_string())
+    Ok(run_suite(program.command(workspace).envs(variables))?.to_string())
 }

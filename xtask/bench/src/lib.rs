@@ -6,6 +6,7 @@
 //! - [`bodies`]: what is sealed.
 //! - [`line_up`]: who is measured with one kind of body.
 //! - [`client`]: messages through the client and the in-memory broker.
+//! - [`transports`]: messages through the client and real brokers.
 //! - [`report`]: rows and ratios as JSON.
 
 pub mod bare;
@@ -15,4 +16,5 @@ pub mod line_up;
 pub mod ours;
 pub mod report;
 pub mod timing;
+pub mod transports;
 pub mod work;

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::report::write_json;
+use crate::servers::Session;
 use crate::tools::{Workspace, output_of};
 
 /// Bodies of real webhooks, one JSON value a line.
@@ -33,6 +34,8 @@ enum Bench {
     Seal(Output),
     /// Messages through the client, beside the in-memory broker alone
     Client(Output),
+    /// Messages over real brokers: sealed beside plaintext, the client beside the bare SDK
+    Transports(Output),
 }
 
 #[derive(clap::Args)]
@@ -87,7 +90,12 @@ struct AllocationsRow {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let (name, report, output) = match &arguments.bench {
         Bench::Seal(output) => ("seal", seal(workspace)?, output),
-        Bench::Client(output) => ("client", measure(workspace, "bench-client")?, output),
+        Bench::Client(output) => ("client", measure(workspace, "bench-client", &[])?, output),
+        Bench::Transports(output) => {
+            let session = Session::new(workspace);
+            let servers = session.need(&["nats", "sqs", "servicebus"])?;
+            ("transports", measure(workspace, "bench-transports", &servers)?, output)
+        }
     };
     println!("\n{}", table::of_rows(&report.rows));
     println!("{}", table::of_ratios(&report.ratios));
@@ -101,8 +109,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 }
 
 fn seal(workspace: &Workspace) -> Result<Report> {
-    let counted: Allocations = measure(workspace, "bench-allocations")?;
-    let mut report: Report = measure(workspace, "bench-seal")?;
+    let counted: Allocations = measure(workspace, "bench-allocations", &[])?;
+    let mut report: Report = measure(workspace, "bench-seal", &[])?;
     for row in &mut report.rows {
         let counted = counted.rows.iter().find(|counted| {
             (&counted.body, &counted.operation, &counted.subject)
@@ -114,9 +122,14 @@ fn seal(workspace: &Workspace) -> Result<Report> {
 }
 
 /// Builds one of the measuring programs, optimized, runs it, and reads what it prints.
-fn measure<T: DeserializeOwned>(workspace: &Workspace, program: &str) -> Result<T> {
+fn measure<T: DeserializeOwned>(
+    workspace: &Workspace,
+    program: &str,
+    servers: &[(String, String)],
+) -> Result<T> {
     let mut command = workspace.cargo(["run", "--release", "--package", "sealmq-bench", "--bin"]);
     command.args([program, "--", WEBHOOKS]).envs(KEEP_MEMORY);
+    command.envs(servers.iter().cloned());
     let text = output_of(&mut command)?;
     serde_json::from_str(&text).with_context(|| format!("what {program} printed"))
 }

@@ -21,6 +21,8 @@ enum Role {
     Facade,
     Cli,
     ContractTests,
+    /// What the tests of several adapters share; it knows none of our crates.
+    TestKit,
     /// What contributors run; it is never published.
     Tool,
 }
@@ -36,6 +38,7 @@ impl Role {
             "sealmq" => Facade,
             "sealmq-cli" => Cli,
             "sealmq-contract-tests" => ContractTests,
+            "sealmq-test-kit" => TestKit,
             "sealmq-bench" | "xtask" => Tool,
             other if other.starts_with("sealmq-keys-") => Keys,
             other if other.starts_with("sealmq-transport-") => Transport,
@@ -46,13 +49,14 @@ impl Role {
     /// What a crate of this role may be built upon.
     fn allowed(self) -> &'static [Self] {
         match self {
-            CryptoCore | QueueCore => &[],
+            CryptoCore | QueueCore | TestKit => &[],
             Keys => &[CryptoCore],
             Transport => &[QueueCore],
             Client => &[CryptoCore, QueueCore],
             Facade => &[CryptoCore, QueueCore, Client, Keys, Transport],
             Cli => &[Facade],
-            ContractTests | Tool => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade],
+            ContractTests => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, TestKit],
+            Tool => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, ContractTests],
         }
     }
 
@@ -171,6 +175,7 @@ fn reason(role: Role) -> &'static str {
         Client => "the client knows the two cores and no adapter",
         Facade => "the facade joins client, cores and adapters",
         Cli => "the program uses what users use, the facade",
+        TestKit => "the tests of every adapter use it, so it knows none",
         ContractTests | Tool => "the program's own crate is for no one to build upon",
     }
 }
@@ -200,7 +205,7 @@ mod tests {
             ("sealmq-client", &["sealmq-crypto-core", "sealmq-queue-core"]),
             ("sealmq", &["sealmq-client", "sealmq-keys-aws", "sealmq-transport-nats"]),
             ("sealmq-cli", &["sealmq"]),
-            ("sealmq-contract-tests", &["sealmq-transport-nats", "sealmq-keys-aws"]),
+            ("sealmq-contract-tests", &["sealmq-transport-nats", "sealmq-test-kit"]),
         ];
         for (name, dependencies) in edges {
             assert_eq!(check_package(&package(name, dependencies)), [], "{name}");
@@ -220,6 +225,7 @@ mod tests {
             ("sealmq-client", "sealmq-transport-memory"),
             ("sealmq-client", "sealmq"),
             ("sealmq-cli", "sealmq-crypto-core"),
+            ("sealmq-test-kit", "sealmq-transport-nats"),
         ];
         for (name, dependency) in edges {
             assert!(refused(name, dependency), "{name} -> {dependency}");
