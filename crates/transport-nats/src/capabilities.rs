@@ -11,8 +11,8 @@ const MOST_HEADER_BYTES: usize = 65_535;
 /// Of the room for headers, what is kept for those that a dead letter gets on top.
 pub(crate) const DEAD_LETTER_HEADER_BYTES: usize = 3_072;
 
-/// A delay or age no clock here overflows with.
-pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// The longest time of any kind: no clock here or there overflows with it.
+pub(crate) const LONGEST_TIME: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// Room for headers in a message of the largest size the server takes.
 fn header_room(max_payload: usize) -> usize {
@@ -40,6 +40,7 @@ pub(crate) fn jetstream(client: &Client) -> Capabilities {
         .with(Feature::ScheduledSend, since(2, 12))
         .with(Feature::CancelScheduled, since(2, 12))
         .with(Feature::TimeToLive, since(2, 11))
+        .with(Feature::OrderedGroups, Support::Native)
         .with(Feature::Deduplication, Support::Native)
         .with(Feature::Peek, Support::Native)
         .with(Feature::Depth, Support::Native)
@@ -50,7 +51,8 @@ pub(crate) fn jetstream(client: &Client) -> Capabilities {
     capabilities.detects_lost_lock = false;
     capabilities.fences_stale_holder = false;
     capabilities.limits = limits(client.max_payload());
-    capabilities.limits.max_delay = LONGEST_DELAY;
+    capabilities.limits.max_delay = LONGEST_TIME;
+    capabilities.limits.max_lock = LONGEST_TIME;
     capabilities
 }
 

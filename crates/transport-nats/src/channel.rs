@@ -9,12 +9,13 @@ use bytes::Bytes;
 use sealmq_queue_core::{DeliveryMetadata, Source, TransportError};
 use tokio::time::Instant;
 
+use crate::groups::{self, Layout};
 use crate::jetstream::JetStream;
 use crate::names::QueueNames;
-use crate::provision::DeliveryRules;
+use crate::rules::DeliveryRules;
 use crate::wire;
 
-/// Where deliveries come from and settlements go to.
+/// Where deliveries come from and settlements go to: a partition of one side of a queue.
 pub(crate) struct Channel {
     pub(crate) jetstream: Arc<JetStream>,
     pub(crate) names: QueueNames,
@@ -25,27 +26,34 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Opens the side of a queue that a source names.
+    /// Opens the side of a queue that a source names: each of its partitions, of which all but
+    /// queues of ordered groups have one.
     ///
     /// # Errors
     /// `NotFound`, `InvalidInput` when its consumer is none to receive from, `Unavailable`.
     pub(crate) async fn open(
         jetstream: &Arc<JetStream>,
         source: &Source,
-    ) -> Result<Arc<Self>, TransportError> {
+    ) -> Result<Vec<Arc<Self>>, TransportError> {
         let names = jetstream.names(source.queue_name())?;
         let is_dead = matches!(source, Source::DeadLetter(_));
         jetstream.ensure(&names).await?;
-        let (stream, subject) = match is_dead {
-            true => (&names.dead_stream, &names.dead_subject),
-            false => (&names.stream, &names.subject),
+        let stream = if is_dead { &names.dead_stream } else { &names.stream };
+        let config = jetstream.consumer_of(stream).await?.config;
+        let layout = if is_dead { Layout::Plain } else { Layout::of(&config.metadata) };
+        let subject = match is_dead {
+            true => names.dead_subject.clone(),
+            false => layout.filter(&names, 0),
         };
-        let consumer = jetstream.consumer_of(stream).await?;
-        let rules = DeliveryRules::of(&consumer.config, subject)?;
-        let endpoint = format!("CONSUMER.MSG.NEXT.{stream}.{}", jetstream.consumer);
-        let next_subject = jetstream.api_subject(&endpoint);
-        let jetstream = Arc::clone(jetstream);
-        Ok(Arc::new(Self { jetstream, names, is_dead, rules, next_subject }))
+        let rules = DeliveryRules::of(&config, &subject)?;
+        let partitions = (0..layout.partitions()).map(|partition| {
+            let consumer = groups::consumer(&jetstream.consumer, partition);
+            let endpoint = format!("CONSUMER.MSG.NEXT.{stream}.{consumer}");
+            let next_subject = jetstream.api_subject(&endpoint);
+            let (jetstream, names) = (Arc::clone(jetstream), names.clone());
+            Arc::new(Self { jetstream, names, is_dead, rules, next_subject })
+        });
+        Ok(partitions.collect())
     }
 
     /// The stream of this side.
@@ -78,7 +86,7 @@ impl Channel {
     ) -> Result<(), TransportError> {
         self.jetstream.connection.check_open()?;
         let published = self.jetstream.publish(subject.to_owned(), headers, body).await;
-        self.jetstream.acknowledged(published, context).await.map(drop)
+        self.jetstream.acknowledged(published, context, Instant::now()).await.map(drop)
     }
 }
 

@@ -46,17 +46,20 @@ pub(crate) async fn redrive(
     queue: &str,
     max: usize,
 ) -> Result<usize, TransportError> {
-    let channel = Channel::open(jetstream, &Source::dead_letter(queue)).await?;
+    let opened = Channel::open(jetstream, &Source::dead_letter(queue)).await?;
+    let Some(channel) = opened.first() else {
+        return Ok(0);
+    };
     let receiver = watch::Sender::new(false);
     let stop = Stop { receiver: receiver.subscribe(), connection: jetstream.connection.closing() };
     let mut moved = 0;
     while moved < max {
-        let mut held = pull(&channel, STEP.min(max - moved), Duration::ZERO, stop.clone()).await?;
+        let mut held = pull(channel, STEP.min(max - moved), Duration::ZERO, stop.clone()).await?;
         if held.messages.is_empty() {
             break;
         }
         while let Some(pulled) = held.messages.front() {
-            revive(&channel, pulled).await?;
+            revive(channel, pulled).await?;
             held.messages.pop_front();
             moved += 1;
         }
@@ -68,7 +71,10 @@ async fn revive(channel: &Channel, pulled: &Pulled) -> Result<(), TransportError
     let headers = copy(channel, pulled, "redrive");
     let body = pulled.message.payload.clone();
     let context = format!("moving a dead letter back to queue {}", channel.names.queue);
-    channel.store(&channel.names.subject, headers, body, &context).await?;
+    let layout = channel.jetstream.layout(&channel.names).await?;
+    let session_id = pulled.decode(channel.stream()).session_id;
+    let subject = layout.subject(&channel.names, session_id.as_deref())?;
+    channel.store(&subject, headers, body, &context).await?;
     channel.settle(pulled, "+ACK").await
 }
 

@@ -11,6 +11,7 @@ use sealmq_queue_core::{
 };
 
 use crate::channel::{broker_id, fallback_id};
+use crate::groups::Layout;
 use crate::jetstream::JetStream;
 use crate::wire;
 
@@ -33,13 +34,13 @@ pub(crate) async fn peek(
     jetstream.ensure(&names).await?;
     let is_dead = matches!(source, Source::DeadLetter(_));
     let (stream, subject) = match is_dead {
-        true => (&names.dead_stream, &names.dead_subject),
-        false => (&names.stream, &names.subject),
+        true => (&names.dead_stream, names.dead_subject.clone()),
+        false => (&names.stream, jetstream.layout(&names).await?.subjects(&names)),
     };
     let mut peeked = Vec::new();
     let mut from = from;
     while peeked.len() < max {
-        let Some(stored) = jetstream.stored(stream, subject, from).await? else {
+        let Some(stored) = jetstream.stored(stream, &subject, from).await? else {
             break;
         };
         let message = seen(stream, stored, is_dead)?;
@@ -88,7 +89,12 @@ pub(crate) async fn depth(
         Source::Queue(_) => &names.stream,
         Source::DeadLetter(_) => &names.dead_stream,
     };
-    Ok(jetstream.consumer_of(stream).await?.num_pending)
+    let first = jetstream.consumer_of(stream).await?;
+    let mut pending = first.num_pending;
+    for partition in 1..Layout::of(&first.config.metadata).partitions() {
+        pending += jetstream.consumer_of_partition(stream, partition).await?.num_pending;
+    }
+    Ok(pending)
 }
 
 /// Takes a message that is held back out of the stream; `false` if it is not held back any more.

@@ -1,6 +1,6 @@
 //! The `JetStream` API of a connection: calls by name, answers by type.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use async_nats::client::RequestErrorKind;
@@ -15,11 +15,12 @@ use bytes::Bytes;
 use sealmq_queue_core::{Capabilities, TransportError, TransportErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::channel::Pulled;
 use crate::client::Connection;
 use crate::config::{NatsConfig, NatsProvisioning};
+use crate::groups::{self, Layout};
 use crate::names::QueueNames;
 use crate::{capabilities, error};
 
@@ -36,8 +37,8 @@ pub(crate) struct JetStream {
     pub(crate) provisioning: NatsProvisioning,
     /// The durable consumer of each stream.
     pub(crate) consumer: String,
-    /// Queues that are known to exist, when they are made on demand.
-    pub(crate) provisioned: Mutex<HashSet<String>>,
+    /// Queues that are known to exist, and how they are laid out.
+    pub(crate) layouts: Mutex<HashMap<String, Layout>>,
     context: Context,
     api_prefix: String,
     stream_prefix: String,
@@ -46,7 +47,8 @@ pub(crate) struct JetStream {
 
 /// A message on its way to a stream.
 pub(crate) struct Published {
-    ack: Result<PublishAckFuture, PublishError>,
+    /// `None` when the client had no room for it for too long.
+    ack: Option<Result<PublishAckFuture, PublishError>>,
     subject: String,
     since: Instant,
 }
@@ -70,7 +72,7 @@ impl JetStream {
             capabilities,
             provisioning: config.provisioning.clone(),
             consumer: config.consumer.clone(),
-            provisioned: Mutex::default(),
+            layouts: Mutex::default(),
             context,
             api_prefix,
             stream_prefix: config.stream_prefix.clone(),
@@ -124,11 +126,25 @@ impl JetStream {
     /// # Errors
     /// `NotFound`, `Unavailable`.
     pub(crate) async fn consumer_of(&self, stream: &str) -> Result<ConsumerInfo, TransportError> {
-        let endpoint = format!("CONSUMER.INFO.{stream}.{}", self.consumer);
+        self.consumer_of_partition(stream, 0).await
+    }
+
+    /// What the server knows of the consumer of a partition of a stream.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
+    pub(crate) async fn consumer_of_partition(
+        &self,
+        stream: &str,
+        partition: u16,
+    ) -> Result<ConsumerInfo, TransportError> {
+        let consumer = groups::consumer(&self.consumer, partition);
+        let endpoint = format!("CONSUMER.INFO.{stream}.{consumer}");
         self.call(&endpoint, &NOTHING, &format!("looking up the consumer of stream {stream}")).await
     }
 
-    /// Hands a message to the client, to be acknowledged later.
+    /// Hands a message to the client, to be acknowledged later. Without a connection the client
+    /// has room for some only, so that is bounded too.
     pub(crate) async fn publish(
         &self,
         subject: String,
@@ -136,11 +152,14 @@ impl JetStream {
         body: Bytes,
     ) -> Published {
         let since = Instant::now();
-        let ack = self.context.publish_with_headers(subject.clone(), headers, body).await;
+        let handing_over = self.context.publish_with_headers(subject.clone(), headers, body);
+        let ack = timeout(self.connection.request_timeout, handing_over).await.ok();
         Published { ack, subject, since }
     }
 
-    /// Waits until the server says that it has stored a message, or had it already.
+    /// Waits until the server says that it has stored a message, or had it already. The server may
+    /// be silent for the request timeout, from the publish on or from when it was last heard: of
+    /// many messages that were published together, the last need not wait for each before it.
     ///
     /// # Errors
     /// As [`error::publishing`].
@@ -148,12 +167,23 @@ impl JetStream {
         &self,
         published: Published,
         context: &str,
+        last_heard: Instant,
     ) -> Result<PublishAck, TransportError> {
         let Published { ack, subject, since } = published;
-        let ack = async { ack?.await };
-        ack.await.map_err(|error| {
-            self.connection.explain(error::publishing(error, context), &subject, since)
-        })
+        let patience = since.max(last_heard) + self.connection.request_timeout;
+        let outcome = match ack {
+            Some(ack) => timeout_at(patience, async { ack?.await }).await.ok(),
+            None => None,
+        };
+        let error = match outcome {
+            Some(Ok(ack)) => return Ok(ack),
+            Some(Err(error)) => error::publishing(error, context),
+            None => {
+                let context = format!("{context}: no acknowledgement in time");
+                TransportError::new(TransportErrorKind::Unavailable, context)
+            }
+        };
+        Err(self.connection.explain(error, &subject, since))
     }
 
     /// Settles by a reply subject and waits for the server to say that it has.

@@ -12,15 +12,17 @@
 //! | --- | --- |
 //! | stream of a queue | `sealmq-<queue>`, subject `sealmq.queue.<queue>` |
 //! | stream of its dead letters | `sealmq-<queue>=dead`, subject `sealmq.dead.<queue>` |
+//! | messages of ordered groups | in the queue's stream, `sealmq.queue.<queue>.<partition>.<session id>` |
 //! | messages that are held back | in the queue's stream, `sealmq.schedule.<queue>.<id>` |
-//! | consumer of each stream | `sealmq` |
+//! | consumer of each stream | `sealmq`; of further partitions `sealmq-<partition>` |
 //! | core NATS | subject `sealmq.core.<queue>`, queue group `sealmq` |
 //!
 //! `<queue>` is the queue's name with every byte but letters, digits, `-` and `_` as `%` and two
 //! hexadecimal digits. The body travels as it is. Message id, session id and the like are headers
 //! that begin with `Sealmq-`, attributes are headers of their own name; those that NATS or sealmq
-//! would act upon get `Sealmq-Attribute-` in front. Ordered groups and sessions are not offered:
-//! `JetStream` orders a whole consumer or nothing.
+//! would act upon get `Sealmq-Attribute-` in front. Sessions that are
+//! accepted are not offered; ordered groups are, if the queue is made with them: `JetStream` orders
+//! a whole consumer or nothing, so each partition of a queue has a consumer of its own.
 
 mod capabilities;
 mod channel;
@@ -30,6 +32,7 @@ mod core_nats;
 mod credentials;
 mod dead_letters;
 mod error;
+mod groups;
 mod held;
 mod inspect;
 mod jetstream;
@@ -40,6 +43,7 @@ mod provision;
 mod pull;
 mod queue_settings;
 mod receiver;
+mod rules;
 mod schedule;
 mod sender;
 mod settler;

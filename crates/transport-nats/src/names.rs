@@ -70,7 +70,8 @@ fn stands_for_itself(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-fn encode(name: &str) -> String {
+/// A name as one token of a subject.
+pub(crate) fn encode(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {
         if stands_for_itself(byte) {

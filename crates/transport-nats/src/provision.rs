@@ -1,7 +1,6 @@
 //! Making, checking and removing the streams and consumers of a queue.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use async_nats::jetstream::consumer::{
     AckPolicy, Config as ConsumerConfig, Info as ConsumerInfo, IntoConsumerConfig, pull,
@@ -13,12 +12,18 @@ use sealmq_queue_core::{Feature, TransportError, TransportErrorKind};
 use serde::Serialize;
 
 use crate::config::NatsProvisioning;
+use crate::groups::{self, Layout};
 use crate::jetstream::{JetStream, NOTHING};
 use crate::names::QueueNames;
 use crate::queue_settings::{NatsQueueSettings, NatsStorage};
+use crate::rules::MAX_DELIVERIES;
 
-/// Where a consumer keeps the limit of deliveries that the adapters enforce.
-pub(crate) const MAX_DELIVERIES: &str = "sealmq-max-deliveries";
+/// What a consumer holds receivers to.
+#[derive(Clone, Copy)]
+struct Limits {
+    max_deliveries: Option<u32>,
+    max_ack_pending: u32,
+}
 
 #[derive(Serialize)]
 struct CreateConsumer<'a> {
@@ -43,9 +48,12 @@ impl JetStream {
             self.stream_config(&names.dead_stream, vec![names.dead_subject.clone()], settings);
         let dead =
             StreamConfig { max_age: settings.dead_letter_max_age.unwrap_or_default(), ..dead };
-        self.create_side(&dead, &names.dead_subject, settings, None).await?;
+        self.create_stream(&dead).await?;
+        let limits = Limits { max_deliveries: None, max_ack_pending: settings.max_ack_pending };
+        self.create_consumer(&dead.name, 0, &names.dead_subject, settings, limits, None).await?;
 
-        let mut subjects = vec![names.subject.clone()];
+        let layout = Layout::new(settings.ordered_groups);
+        let mut subjects = vec![layout.subjects(names)];
         // The server does not hold messages back in a stream that refuses new ones when it is full.
         let is_bounded = settings.max_messages.is_some();
         let schedules = self.capabilities.has(Feature::ScheduledSend) && !is_bounded;
@@ -60,7 +68,20 @@ impl JetStream {
             allow_message_schedules: schedules,
             ..self.stream_config(&names.stream, subjects, settings)
         };
-        self.create_side(&main, &names.subject, settings, settings.max_deliveries).await
+        self.create_stream(&main).await?;
+        let max_ack_pending = match layout {
+            Layout::Plain => settings.max_ack_pending,
+            Layout::Groups(_) => 1,
+        };
+        let limits = Limits { max_deliveries: settings.max_deliveries, max_ack_pending };
+        // The first is made last: a queue with it has all of them.
+        for partition in (0..layout.partitions()).rev() {
+            let filter = layout.filter(names, partition);
+            let tells = layout.metadata();
+            self.create_consumer(&main.name, partition, &filter, settings, limits, tells).await?;
+        }
+        self.known().insert(names.queue.clone(), layout);
+        Ok(())
     }
 
     fn stream_config(
@@ -86,32 +107,40 @@ impl JetStream {
         }
     }
 
-    async fn create_side(
-        &self,
-        stream: &StreamConfig,
-        subject: &str,
-        settings: &NatsQueueSettings,
-        max_deliveries: Option<u32>,
-    ) -> Result<(), TransportError> {
+    async fn create_stream(&self, stream: &StreamConfig) -> Result<(), TransportError> {
         let name = &stream.name;
         let context = format!("creating stream {name}");
         let _: StreamInfo = self.call(&format!("STREAM.CREATE.{name}"), stream, &context).await?;
-        let limit = max_deliveries.map(|limit| (MAX_DELIVERIES.to_owned(), limit.to_string()));
+        Ok(())
+    }
+
+    async fn create_consumer(
+        &self,
+        stream: &str,
+        partition: u16,
+        filter: &str,
+        settings: &NatsQueueSettings,
+        limits: Limits,
+        tells: Option<(String, String)>,
+    ) -> Result<(), TransportError> {
+        let name = groups::consumer(&self.consumer, partition);
+        let max_deliveries = limits.max_deliveries.map(|limit| limit.to_string());
+        let max_deliveries = max_deliveries.map(|limit| (MAX_DELIVERIES.to_owned(), limit));
         let config = pull::Config {
-            durable_name: Some(self.consumer.clone()),
-            name: Some(self.consumer.clone()),
+            durable_name: Some(name.clone()),
+            name: Some(name.clone()),
             ack_policy: AckPolicy::Explicit,
             ack_wait: settings.ack_wait,
             max_deliver: -1,
-            max_ack_pending: i64::from(settings.max_ack_pending),
-            filter_subject: subject.to_owned(),
-            metadata: HashMap::from_iter(limit),
+            max_ack_pending: i64::from(limits.max_ack_pending),
+            filter_subject: filter.to_owned(),
+            metadata: max_deliveries.into_iter().chain(tells).collect(),
             ..pull::Config::default()
         };
         let config = config.into_consumer_config();
-        let request = CreateConsumer { stream_name: name, config: &config, action: "create" };
-        let endpoint = format!("CONSUMER.CREATE.{name}.{}.{subject}", self.consumer);
-        let context = format!("creating the consumer of stream {name}");
+        let request = CreateConsumer { stream_name: stream, config: &config, action: "create" };
+        let endpoint = format!("CONSUMER.CREATE.{stream}.{name}.{filter}");
+        let context = format!("creating the consumer of stream {stream}");
         let _: ConsumerInfo = self.call(&endpoint, &request, &context).await?;
         Ok(())
     }
@@ -138,17 +167,41 @@ impl JetStream {
         let NatsProvisioning::OnDemand(settings) = &self.provisioning else {
             return Ok(());
         };
-        if self.known().contains(&names.queue) {
+        if self.known().contains_key(&names.queue) {
             return Ok(());
         }
         match self.stream(&names.stream).await {
             Err(error) if *error.kind() == TransportErrorKind::NotFound => {
-                self.create(names, settings).await?;
+                return self.create(names, settings).await;
             }
-            looked_up => drop(looked_up?),
+            found => drop(found?),
         }
-        self.known().insert(names.queue.clone());
-        Ok(())
+        match self.looked_up(names).await {
+            // Others may read it by a consumer of theirs.
+            Err(error) if *error.kind() == TransportErrorKind::NotFound => {
+                self.known().insert(names.queue.clone(), Layout::Plain);
+                Ok(())
+            }
+            looked_up => looked_up.map(drop),
+        }
+    }
+
+    /// How a queue is laid out.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
+    pub(crate) async fn layout(&self, names: &QueueNames) -> Result<Layout, TransportError> {
+        let known = self.known().get(&names.queue).copied();
+        match known {
+            Some(layout) => Ok(layout),
+            None => self.looked_up(names).await,
+        }
+    }
+
+    async fn looked_up(&self, names: &QueueNames) -> Result<Layout, TransportError> {
+        let layout = Layout::of(&self.consumer_of(&names.stream).await?.config.metadata);
+        self.known().insert(names.queue.clone(), layout);
+        Ok(layout)
     }
 
     /// Looks a queue up anew when it is next used: it was not where it was thought to be.
@@ -156,85 +209,7 @@ impl JetStream {
         self.known().remove(queue);
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, std::collections::HashSet<String>> {
-        self.provisioned.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
-/// What a consumer that this adapter can use says about deliveries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DeliveryRules {
-    /// How long a delivery is locked.
-    pub(crate) ack_wait: Duration,
-    /// The number of deliveries from which on a message is not handed out any more.
-    pub(crate) too_many: Option<i64>,
-}
-
-impl DeliveryRules {
-    /// The rules of a consumer, if it is one to receive from with locks.
-    ///
-    /// # Errors
-    /// `InvalidInput` for `queue`: the consumer was made for something else.
-    pub(crate) fn of(config: &ConsumerConfig, subject: &str) -> Result<Self, TransportError> {
-        let fits = config.ack_policy == AckPolicy::Explicit
-            && config.deliver_subject.is_none()
-            && (config.filter_subject == subject || config.filter_subject.is_empty());
-        if !fits {
-            let reason = "its consumer is no pull consumer with explicit acknowledgement";
-            return Err(TransportError::invalid_input("queue", reason));
-        }
-        let ours = config.metadata.get(MAX_DELIVERIES).and_then(|text| text.parse::<i64>().ok());
-        // A limit of the server's own keeps the last delivery for dead-lettering: there is no more.
-        let servers = (config.max_deliver > 0).then_some(config.max_deliver);
-        let too_many = match (ours.map(|limit| limit.saturating_add(1)), servers) {
-            (Some(ours), Some(servers)) => Some(ours.min(servers)),
-            (ours, servers) => ours.or(servers),
-        };
-        Ok(Self { ack_wait: config.ack_wait, too_many })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn consumer() -> ConsumerConfig {
-        ConsumerConfig {
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: Duration::from_secs(30),
-            filter_subject: "q".into(),
-            max_deliver: -1,
-            ..ConsumerConfig::default()
-        }
-    }
-
-    fn too_many(ours: Option<&str>, servers: i64) -> Option<i64> {
-        let mut config = ConsumerConfig { max_deliver: servers, ..consumer() };
-        config.metadata.extend(ours.map(|limit| (MAX_DELIVERIES.to_owned(), limit.to_owned())));
-        DeliveryRules::of(&config, "q").unwrap().too_many
-    }
-
-    #[test]
-    fn the_last_delivery_the_server_makes_is_kept_for_dead_lettering() {
-        assert_eq!(too_many(None, -1), None);
-        assert_eq!(too_many(Some("3"), -1), Some(4));
-        assert_eq!(too_many(None, 5), Some(5));
-        assert_eq!(too_many(Some("3"), 5), Some(4));
-        assert_eq!(too_many(Some("9"), 5), Some(5));
-        assert_eq!(too_many(Some("many"), -1), None);
-    }
-
-    #[test]
-    fn a_consumer_made_for_something_else_is_refused() {
-        let others = [
-            ConsumerConfig { ack_policy: AckPolicy::None, ..consumer() },
-            ConsumerConfig { deliver_subject: Some("push".into()), ..consumer() },
-            ConsumerConfig { filter_subject: "other".into(), ..consumer() },
-        ];
-        for config in others {
-            assert!(DeliveryRules::of(&config, "q").is_err());
-        }
-        let unfiltered = ConsumerConfig { filter_subject: String::new(), ..consumer() };
-        assert!(DeliveryRules::of(&unfiltered, "q").is_ok());
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Layout>> {
+        self.layouts.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -24,6 +24,9 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// and then says that it has no more.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How long an answer to a request that does not wait may take, before it is asked why.
+const PATIENCE_WITHOUT_WAIT: Duration = Duration::from_secs(1);
+
 /// Pause before asking again when the server is about to hand over.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -166,6 +169,8 @@ impl Request {
         let grace = self.inbox.channel.jetstream.connection.request_timeout;
         if has_some {
             self.last_heard + LINGER
+        } else if self.wait.is_zero() {
+            self.last_heard + grace.min(PATIENCE_WITHOUT_WAIT)
         } else if self.wait > 2 * HEARTBEAT {
             self.last_heard + 2 * HEARTBEAT + grace
         } else {
@@ -191,7 +196,8 @@ impl Request {
             }
             () = sleep_until(patience) => {
                 self.has_ended = true;
-                return if has_some { Ok(None) } else { Err(self.unanswered()) };
+                let has_nothing = has_some || (self.wait.is_zero() && self.is_held_up().await);
+                return if has_nothing { Ok(None) } else { Err(self.unanswered()) };
             }
         };
         self.last_heard = Instant::now();
@@ -237,6 +243,17 @@ impl Request {
             }
             PullStatus::Again => self.ask_again(refusal(TransportErrorKind::Unavailable)).await,
         }
+    }
+
+    /// Whether as many messages are in flight as may be. Then the server does not answer a request
+    /// that does not wait until that changes, though it has nothing to give.
+    async fn is_held_up(&self) -> bool {
+        let channel = &self.inbox.channel;
+        let found = channel.jetstream.consumer_of(channel.stream()).await;
+        found.is_ok_and(|consumer| {
+            let limit = usize::try_from(consumer.config.max_ack_pending).unwrap_or(usize::MAX);
+            consumer.num_ack_pending >= limit
+        })
     }
 
     /// The server was silent for too long.

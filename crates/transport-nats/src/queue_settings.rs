@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use sealmq_queue_core::TransportError;
 
+use crate::capabilities::LONGEST_TIME;
+use crate::groups::MOST_PARTITIONS;
+
 /// Where the server keeps a queue.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +48,13 @@ pub struct NatsQueueSettings {
     pub storage: NatsStorage,
     /// How many deliveries may be locked at a time, over all receivers; 1,000.
     pub max_ack_pending: u32,
+    /// Over how many partitions the ordered groups of the queue are spread, 1 to 64; no groups. Every
+    /// message then needs a session id, each session id has a subject of its own, and messages of
+    /// one session id are handed out one after the other. Session ids that share a partition wait
+    /// for each other: the more partitions, the fewer do, and the more a receiver has to ask for.
+    /// It cannot be changed once the queue exists. [`NatsQueueSettings::max_ack_pending`] is one for
+    /// each partition then, and nothing is fetched ahead.
+    pub ordered_groups: Option<u16>,
     /// How many messages the queue stores, locked and held back ones included, its dead letters
     /// apart. A full queue refuses further messages with `Throttled`; no bound. A bounded queue
     /// cannot hold messages back: NATS has the one or the other, and refuses a delay with
@@ -65,6 +75,7 @@ impl Default for NatsQueueSettings {
             replicas: 1,
             storage: NatsStorage::File,
             max_ack_pending: 1_000,
+            ordered_groups: None,
             max_messages: None,
             max_age: None,
             dead_letter_max_age: None,
@@ -115,6 +126,13 @@ impl NatsQueueSettings {
         self
     }
 
+    /// The same settings with ordered groups, spread over so many partitions; `None` for no groups.
+    #[must_use]
+    pub fn with_ordered_groups(mut self, partitions: impl Into<Option<u16>>) -> Self {
+        self.ordered_groups = partitions.into();
+        self
+    }
+
     /// The same settings with room for this many messages; `None` for any number.
     #[must_use]
     pub fn with_max_messages(mut self, max_messages: impl Into<Option<u32>>) -> Self {
@@ -145,6 +163,7 @@ impl NatsQueueSettings {
         let ages = [self.max_age, self.dead_letter_max_age];
         let rules = [
             ("ack_wait", self.ack_wait >= Duration::from_millis(1), "1 ms or more"),
+            ("ack_wait", self.ack_wait <= LONGEST_TIME, "ten years or less"),
             ("max_deliveries", self.max_deliveries != Some(0), "must not be zero"),
             ("duplicate_window", self.duplicate_window >= shortest_window, "100 ms or more"),
             (
@@ -152,8 +171,20 @@ impl NatsQueueSettings {
                 ages.into_iter().flatten().all(|age| self.duplicate_window <= age),
                 "must not be longer than messages are kept",
             ),
+            ("duplicate_window", self.duplicate_window <= LONGEST_TIME, "ten years or less"),
+            ("max_age", self.max_age.is_none_or(|age| age <= LONGEST_TIME), "ten years or less"),
+            (
+                "dead_letter_max_age",
+                self.dead_letter_max_age.is_none_or(|age| age <= LONGEST_TIME),
+                "ten years or less",
+            ),
             ("replicas", (1..=5).contains(&self.replicas), "1 to 5"),
             ("max_ack_pending", self.max_ack_pending != 0, "must not be zero"),
+            (
+                "ordered_groups",
+                self.ordered_groups.is_none_or(|count| (1..=MOST_PARTITIONS).contains(&count)),
+                "1 to 64",
+            ),
             ("max_messages", self.max_messages != Some(0), "must not be zero"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
@@ -179,12 +210,15 @@ mod tests {
         let new = NatsQueueSettings::default;
         let cases = [
             ("ack_wait", new().with_ack_wait(Duration::from_micros(999))),
+            ("ack_wait", new().with_ack_wait(Duration::MAX)),
             ("max_deliveries", new().with_max_deliveries(0)),
             ("duplicate_window", new().with_duplicate_window(Duration::ZERO)),
             ("duplicate_window", new().with_max_age(Duration::from_secs(60))),
             ("duplicate_window", new().with_dead_letter_max_age(Duration::from_secs(60))),
             ("replicas", new().with_replicas(0)),
             ("max_ack_pending", new().with_max_ack_pending(0)),
+            ("ordered_groups", new().with_ordered_groups(0)),
+            ("ordered_groups", new().with_ordered_groups(65)),
             ("max_messages", new().with_max_messages(0)),
         ];
         for (field, settings) in cases {

@@ -1,6 +1,7 @@
 //! Receiving from a queue or a dead-letter queue.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::channel::{Channel, Pulled};
 use crate::dead_letters::{self, TOO_MANY_DELIVERIES};
+use crate::groups::pull_groups;
 use crate::held::Held;
 use crate::prefetch::Prefetch;
 use crate::pull::pull;
@@ -26,7 +28,11 @@ use crate::stop::Stop;
 const CONCURRENT_SETTLEMENTS: usize = 256;
 
 pub(crate) struct JetStreamReceiver {
+    /// The first partition: settling goes by the message, whichever it came from.
     channel: Arc<Channel>,
+    partitions: Vec<Arc<Channel>>,
+    /// Whose turn it is to be asked first.
+    turn: AtomicUsize,
     mode: ReceiveMode,
     closed: watch::Sender<bool>,
     prefetch: Option<Prefetch>,
@@ -35,28 +41,34 @@ pub(crate) struct JetStreamReceiver {
 }
 
 impl JetStreamReceiver {
-    /// Opens the channel with these options.
+    /// Opens the partitions with these options.
     ///
     /// # Errors
     /// `InvalidInput` for a lock duration other than the queue's: it cannot be had per receiver.
     pub(crate) fn new(
-        channel: Arc<Channel>,
+        partitions: Vec<Arc<Channel>>,
         options: &ReceiverOptions,
     ) -> Result<Self, TransportError> {
+        let Some(channel) = partitions.first().cloned() else {
+            return Err(TransportError::invalid_input("queue", "it has no consumer"));
+        };
         let ack_wait = channel.rules.ack_wait;
         if options.lock_duration.is_some_and(|lock| lock != ack_wait) {
             let reason = format!("the queue locks for {} ms", ack_wait.as_millis());
             return Err(TransportError::invalid_input("lock_duration", reason));
         }
         let closed = watch::Sender::new(false);
-        // What leaves the queue when it is handed out must not be fetched ahead.
-        let ahead = options.mode == ReceiveMode::PeekLock && options.prefetch > 0;
+        // What leaves the queue when it is handed out must not be fetched ahead, nor what keeps
+        // its group waiting.
+        let is_locked = options.mode == ReceiveMode::PeekLock && partitions.len() == 1;
+        let ahead = is_locked && options.prefetch > 0;
         let prefetch = ahead.then(|| {
             let connection = channel.jetstream.connection.closing();
             let stop = Stop { receiver: closed.subscribe(), connection };
             Prefetch::start(&channel, options.prefetch, stop)
         });
-        Ok(Self { channel, mode: options.mode, closed, prefetch, deleted: Arc::default() })
+        let (turn, deleted) = (AtomicUsize::new(0), Arc::default());
+        Ok(Self { channel, partitions, turn, mode: options.mode, closed, prefetch, deleted })
     }
 
     fn stop(&self) -> Stop {
@@ -160,7 +172,13 @@ impl Receiver for JetStreamReceiver {
             let left = wait.saturating_sub(start.elapsed());
             let held = match &self.prefetch {
                 Some(prefetch) => prefetch.take(max, left, self.stop()).await?,
-                None => pull(&self.channel, max, left, self.stop()).await?,
+                None if self.partitions.len() == 1 => {
+                    pull(&self.channel, max, left, self.stop()).await?
+                }
+                None => {
+                    let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+                    pull_groups(&self.partitions, turn, max, left, self.stop()).await?
+                }
             };
             let had_none = held.messages.is_empty();
             let deliveries = self.hand_out(held).await?;

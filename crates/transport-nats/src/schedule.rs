@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_nats::HeaderMap;
 use sealmq_queue_core::{Message, TransportError};
 
-use crate::capabilities::LONGEST_DELAY;
+use crate::capabilities::LONGEST_TIME;
 use crate::wire;
 
 /// When the server is to send the message on, and where to.
@@ -34,7 +34,7 @@ pub(crate) fn set_orders(
 ) -> Result<(), TransportError> {
     let delay = message.delay.filter(|_| is_held_back(message));
     if let Some(delay) = delay {
-        wire::set(headers, SCHEDULE, &format!("@at {}", rfc3339(now + delay.min(LONGEST_DELAY))));
+        wire::set(headers, SCHEDULE, &format!("@at {}", rfc3339(now + delay.min(LONGEST_TIME))));
         wire::set(headers, SCHEDULE_TARGET, target);
     }
     if let Some(time_to_live) = message.time_to_live {
@@ -49,7 +49,7 @@ fn whole_seconds(time_to_live: Duration) -> Result<u64, TransportError> {
     if time_to_live.is_zero() {
         return Err(TransportError::invalid_input("time_to_live", "must not be zero"));
     }
-    let time_to_live = time_to_live.min(LONGEST_DELAY);
+    let time_to_live = time_to_live.min(LONGEST_TIME);
     Ok(time_to_live.as_secs() + u64::from(time_to_live.subsec_nanos() > 0))
 }
 

@@ -10,8 +10,10 @@ use sealmq_queue_core::{
     Feature, Message, SendFailure, SendReceipt, SendReport, TransportError, TransportErrorKind,
     check_batch, new_message_id,
 };
+use tokio::time::Instant;
 
 use crate::capabilities::max_header_bytes;
+use crate::groups::{Layout, missing_session_id};
 use crate::jetstream::{JetStream, Published};
 use crate::names::QueueNames;
 use crate::{schedule, wire};
@@ -35,25 +37,31 @@ pub(crate) async fn send(jetstream: &JetStream, queue: &str, messages: Vec<Messa
         Ok(messages) => messages,
         Err(report) => return report,
     };
-    let prepared = jetstream.names(queue).map(|names| {
-        let outgoing: Vec<_> = messages.iter().map(|m| outgoing(jetstream, &names, m)).collect();
-        (names, outgoing)
-    });
-    let (names, outgoing) = match prepared {
-        Ok(prepared) => prepared,
+    let names = match jetstream.names(queue) {
+        Ok(names) => names,
         Err(error) => return refuse_all(messages, &error),
     };
-    let outgoing = match all_or_none(outgoing) {
-        Ok(outgoing) => outgoing,
-        Err(errors) => return refuse(messages, errors),
+    let prepare = |layout| {
+        all_or_none(messages.iter().map(|m| outgoing(jetstream, &names, layout, m)).collect())
     };
+    // Everything that needs no server to be refused is refused here.
+    if let Err(errors) = prepare(Layout::Plain) {
+        return refuse(messages, errors);
+    }
     let ready = async {
         jetstream.connection.check_open()?;
-        jetstream.ensure(&names).await
+        jetstream.ensure(&names).await?;
+        // Without a session id there is one subject only, and nothing to look up.
+        match messages.iter().any(|message| message.session_id.is_some()) {
+            true => jetstream.layout(&names).await,
+            false => Ok(Layout::Plain),
+        }
     };
-    if let Err(error) = ready.await {
-        return refuse_all(messages, &error);
-    }
+    let outgoing = match ready.await.map(prepare) {
+        Ok(Ok(outgoing)) => outgoing,
+        Ok(Err(errors)) => return refuse(messages, errors),
+        Err(error) => return refuse_all(messages, &error),
+    };
     let mut results = pipeline(jetstream, &names, outgoing).await;
     explain_missing(jetstream, &names, &messages, &mut results).await;
     let report = messages.into_iter().zip(results).map(|(message, result)| {
@@ -65,16 +73,18 @@ pub(crate) async fn send(jetstream: &JetStream, queue: &str, messages: Vec<Messa
 fn outgoing(
     jetstream: &JetStream,
     names: &QueueNames,
+    layout: Layout,
     message: &Message,
 ) -> Result<Outgoing, TransportError> {
     let room = max_header_bytes(jetstream.connection.client.max_payload());
     let mut headers = wire::encode(message, room)?;
     wire::set(&mut headers, wire::BROKER_ID, &message.id);
-    schedule::set_orders(&mut headers, message, &names.subject, SystemTime::now())?;
+    let target = layout.subject(names, message.session_id.as_deref())?;
+    schedule::set_orders(&mut headers, message, &target, SystemTime::now())?;
     // A subject of its own: the server keeps one schedule for each.
     let subject = match schedule::is_held_back(message) {
         true => format!("{}.{}", names.schedules, new_message_id()),
-        false => names.subject.clone(),
+        false => target,
     };
     Ok(Outgoing { subject, headers, body: message.body.clone() })
 }
@@ -93,35 +103,56 @@ pub(crate) fn all_or_none<T>(
     Err(batch.into_iter().map(why).collect())
 }
 
-/// Publishes in order, and collects the acknowledgements in order.
+/// Publishes in order, and collects the acknowledgements in order. Once the server falls silent
+/// nothing more is published: the rest of the batch fails with it.
 async fn pipeline(
     jetstream: &JetStream,
     names: &QueueNames,
     outgoing: Vec<Outgoing>,
 ) -> Vec<Result<SendReceipt, TransportError>> {
-    let mut results = Vec::with_capacity(outgoing.len());
+    let count = outgoing.len();
+    let mut results = Vec::with_capacity(count);
     let mut under_way = VecDeque::new();
+    let mut last_heard = Instant::now();
     for Outgoing { subject, headers, body } in outgoing {
         if under_way.len() == WINDOW
             && let Some(oldest) = under_way.pop_front()
         {
-            results.push(acknowledged(jetstream, names, oldest).await);
+            let result = acknowledged(jetstream, names, oldest, &mut last_heard).await;
+            let is_silent = result.as_ref().is_err_and(is_outage);
+            results.push(result);
+            if is_silent {
+                break;
+            }
         }
         under_way.push_back(jetstream.publish(subject, headers, body).await);
     }
     for published in under_way {
-        results.push(acknowledged(jetstream, names, published).await);
+        results.push(acknowledged(jetstream, names, published, &mut last_heard).await);
     }
+    results.resize_with(count, || {
+        let context = format!("sending to queue {}: not tried after a failure", names.queue);
+        Err(TransportError::new(TransportErrorKind::Unavailable, context))
+    });
     results
+}
+
+fn is_outage(error: &TransportError) -> bool {
+    *error.kind() == TransportErrorKind::Unavailable
 }
 
 async fn acknowledged(
     jetstream: &JetStream,
     names: &QueueNames,
     published: Published,
+    last_heard: &mut Instant,
 ) -> Result<SendReceipt, TransportError> {
     let context = format!("sending to queue {}", names.queue);
-    let ack = jetstream.acknowledged(published, &context).await?;
+    let outcome = jetstream.acknowledged(published, &context, *last_heard).await;
+    if !outcome.as_ref().is_err_and(is_outage) {
+        *last_heard = Instant::now();
+    }
+    let ack = outcome?;
     if ack.stream != names.stream {
         // Somebody's wider stream has taken it; no receiver of the queue will ever see it.
         let context = format!("{context}: its subject belongs to stream {}", ack.stream);
@@ -134,8 +165,9 @@ async fn acknowledged(
     })
 }
 
-/// Nobody answers for a queue that does not exist, for one that has no server for now, and for one
-/// that holds no messages back when it is told to: only the first is `NotFound`.
+/// Nobody answers for a queue that does not exist, for one that has no server for now, for one that
+/// holds no messages back when it is told to, and for one of ordered groups when there is no session
+/// id: only the first is `NotFound`.
 async fn explain_missing(
     jetstream: &JetStream,
     names: &QueueNames,
@@ -152,8 +184,11 @@ async fn explain_missing(
     let context = format!("sending to queue {}", names.queue);
     let error = |kind| TransportError::new(kind, context.clone());
     let found = jetstream.stream(&names.stream).await;
+    let layout = jetstream.layout(names).await;
+    let has_groups = layout.is_ok_and(|layout| layout != Layout::Plain);
     for (message, result) in messages.iter().zip(results).filter(|(_, result)| is_missing(result)) {
         *result = Err(match &found {
+            Ok(_) if has_groups && message.session_id.is_none() => missing_session_id(),
             Ok(stream) if schedule::is_held_back(message) && !holds_back(stream, names) => {
                 let feature = Feature::ScheduledSend.name();
                 error(TransportErrorKind::Unsupported { feature })

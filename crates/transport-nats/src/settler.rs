@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sealmq_queue_core::{Certainty, Feature, Settlement, Settler, TransportError};
 
-use crate::capabilities::LONGEST_DELAY;
+use crate::capabilities::LONGEST_TIME;
 use crate::channel::{Channel, Pulled};
 use crate::dead_letters;
 
@@ -28,8 +28,8 @@ impl JetStreamSettler {
         let capabilities = &self.channel.jetstream.capabilities;
         match settlement {
             Settlement::Complete => Ok(()),
-            Settlement::Abandon { delay } if *delay > LONGEST_DELAY => {
-                let reason = format!("at most {} s", LONGEST_DELAY.as_secs());
+            Settlement::Abandon { delay } if *delay > LONGEST_TIME => {
+                let reason = format!("at most {} s", LONGEST_TIME.as_secs());
                 Err(TransportError::invalid_input("delay", reason))
             }
             Settlement::Abandon { .. } => Ok(()),

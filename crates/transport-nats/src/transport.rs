@@ -11,10 +11,11 @@ use sealmq_queue_core::{
 
 use crate::channel::Channel;
 use crate::config::NatsConfig;
+use crate::groups::Layout;
 use crate::jetstream::{JetStream, NOTHING};
-use crate::provision::DeliveryRules;
 use crate::queue_settings::NatsQueueSettings;
 use crate::receiver::JetStreamReceiver;
+use crate::rules::DeliveryRules;
 use crate::{dead_letters, inspect, sender};
 
 /// A connection to NATS `JetStream`.
@@ -26,6 +27,9 @@ use crate::{dead_letters, inspect, sender};
 ///   the lock was still held, and lets a former holder settle the delivery of the present one.
 /// - The message's id is the `Nats-Msg-Id`: a second message of that id within the queue's window
 ///   is accepted and dropped, and its receipt says so.
+/// - Without ordered groups the order of messages is not kept, and session ids are metadata. With
+///   them ([`NatsQueueSettings::ordered_groups`]) messages of one session id are handed out one
+///   after the other, an abandoned one first.
 /// - Dead-lettering, redriving and the limit of deliveries are the adapter's: it copies, waits for
 ///   the copy to be stored, and then settles. A failure in between leaves the message where it
 ///   was; trying again does not double the copy.
@@ -88,16 +92,25 @@ impl NatsTransport {
     /// `NotFound`, `InvalidInput` for `queue` if it is not fit, `Unavailable`, `Closed`.
     pub async fn verify_queue(&self, queue: &str) -> Result<(), TransportError> {
         let names = self.jetstream.names(queue)?;
-        let sides = [(&names.stream, &names.subject), (&names.dead_stream, &names.dead_subject)];
-        for (stream, subject) in sides {
-            let found = self.jetstream.stream(stream).await?;
-            if !found.config.subjects.contains(subject) {
-                let reason = format!("stream {stream} does not store {subject}");
-                return Err(TransportError::invalid_input("queue", reason));
-            }
-            DeliveryRules::of(&self.jetstream.consumer_of(stream).await?.config, subject)?;
+        let found = self.jetstream.consumer_of(&names.stream).await?;
+        let layout = Layout::of(&found.config.metadata);
+        self.verify(&names.stream, &layout.subjects(&names)).await?;
+        for partition in 0..layout.partitions() {
+            let found = self.jetstream.consumer_of_partition(&names.stream, partition).await?;
+            DeliveryRules::of(&found.config, &layout.filter(&names, partition))?;
         }
-        Ok(())
+        self.verify(&names.dead_stream, &names.dead_subject).await?;
+        let found = self.jetstream.consumer_of(&names.dead_stream).await?;
+        DeliveryRules::of(&found.config, &names.dead_subject).map(drop)
+    }
+
+    async fn verify(&self, stream: &str, subject: &String) -> Result<(), TransportError> {
+        let found = self.jetstream.stream(stream).await?;
+        if found.config.subjects.contains(subject) {
+            return Ok(());
+        }
+        let reason = format!("stream {stream} does not store {subject}");
+        Err(TransportError::invalid_input("queue", reason))
     }
 
     /// Removes a queue with all its messages and dead letters.
@@ -139,8 +152,8 @@ impl Transport for NatsTransport {
         source: &Source,
         options: ReceiverOptions,
     ) -> Result<Box<dyn Receiver>, TransportError> {
-        let channel = Channel::open(&self.jetstream, source).await?;
-        Ok(Box::new(JetStreamReceiver::new(channel, &options)?))
+        let partitions = Channel::open(&self.jetstream, source).await?;
+        Ok(Box::new(JetStreamReceiver::new(partitions, &options)?))
     }
 
     async fn cancel_scheduled(

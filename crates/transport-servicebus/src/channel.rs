@@ -37,8 +37,8 @@ impl Channel {
     /// `LockLost` once the session is lost: its id alone would reach whoever holds it now.
     pub(crate) fn check_session(&self) -> Result<(), TransportError> {
         self.hub.check_open()?;
-        match self.inbox.trouble() {
-            Some(trouble) if !trouble.is_retryable() => Err(trouble),
+        match self.inbox.ended() {
+            Some(error) => Err(error),
             // Closed, and nothing in flight: the session was let go.
             _ if self.inbox.link().is_none() => {
                 Err(error::lock_lost(format!("session of {}", self.entity)))

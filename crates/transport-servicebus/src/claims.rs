@@ -16,6 +16,9 @@ use crate::request_link::{Request, RequestLink};
 /// Where tokens are put ("AMQP 1.0 in Azure Service Bus protocol guide", claims-based security).
 pub(crate) const ADDRESS: &str = "$cbs";
 
+/// However soon a token expires, the next is put so much later.
+const SHORTEST_LIFE: Duration = Duration::from_millis(500);
+
 /// The node `$cbs` of one connection.
 #[derive(Debug)]
 pub(crate) struct Claims {
@@ -48,7 +51,7 @@ impl Claims {
         if self.holds(path) {
             return Ok(false);
         }
-        let is_new = self.put(path).await?;
+        let is_new = Box::pin(self.put(path)).await?;
         if is_new {
             tokio::spawn(keep_fresh(Arc::downgrade(self), path.to_owned()));
         }
@@ -95,7 +98,9 @@ impl Claims {
             return Err(reply.to_error(context));
         }
         let life = claim.expires_at.duration_since(started).unwrap_or_default();
-        let held = Held { renew_at: started + life / 3 * 2, expires_at: claim.expires_at };
+        // A token that is as good as expired, by our clock, is not put again and again.
+        let renew_after = (life / 3 * 2).max(SHORTEST_LIFE);
+        let held = Held { renew_at: started + renew_after, expires_at: claim.expires_at };
         Ok(self.held().insert(path.to_owned(), held).is_none())
     }
 

@@ -72,7 +72,8 @@ impl Connection {
             State::Closed => return Err(TransportError::closed("connection")),
         }
         *state = State::Absent;
-        let (live, task) = self.open().await?;
+        // Boxed, like all that is done seldom: futures here are part of those of every call.
+        let (live, task) = Box::pin(self.open()).await?;
         let live = Arc::new(live);
         *state = State::Open(Arc::clone(&live), task);
         Ok(live)

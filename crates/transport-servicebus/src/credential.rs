@@ -110,7 +110,7 @@ impl Credential {
     ) -> Result<Claim, TransportError> {
         Ok(match &self.0 {
             Kind::Key { name, key } => {
-                let expires_at = SystemTime::now() + lifetime;
+                let expires_at = sas::whole_seconds(SystemTime::now() + lifetime);
                 let token = sas::sign(name, key, audience, expires_at);
                 Claim { token, token_type: SAS_TOKEN, expires_at }
             }

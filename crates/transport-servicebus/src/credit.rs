@@ -2,7 +2,7 @@
 
 use tokio::time::{Duration, Instant};
 
-use crate::inbox::Demand;
+use crate::arrived::Demand;
 
 /// Without a caller that waits for so long, the broker is asked for nothing.
 const IDLE: Duration = Duration::from_millis(20);

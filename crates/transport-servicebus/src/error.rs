@@ -115,6 +115,17 @@ pub(crate) fn condition_of(error: &TransportError) -> Option<&str> {
     Some(answer.condition.as_str())
 }
 
+/// Whether the broker misses a token, as opposed to having closed the entity to everyone.
+pub(crate) fn is_unauthorized(error: &TransportError) -> bool {
+    condition_of(error) == Some("amqp:unauthorized-access")
+}
+
+/// What the end of a link comes to that was attached before. One that ended for want of a token
+/// may be had again with another; if that is refused too, attaching says so.
+pub(crate) fn link_ended(error: TransportError, context: &str) -> TransportError {
+    if is_unauthorized(&error) { unavailable(context).with_source(error) } else { error }
+}
+
 /// What a condition and its description come to.
 pub(crate) fn answered(condition: &str, description: &str, context: &str) -> TransportError {
     let kind = kind_of_condition(condition).unwrap_or(Kind::Unavailable);
@@ -216,6 +227,16 @@ mod tests {
         for (status, kind) in table {
             assert_eq!(kind_of_status(status), kind, "{status}");
         }
+    }
+
+    #[test]
+    fn a_link_that_ended_for_want_of_a_token_is_not_denied_for_good() {
+        let ended = |condition| link_ended(answered(condition, "Code: RenewToken", "send"), "send");
+        let expired = ended("amqp:unauthorized-access");
+        assert_eq!(expired.kind(), &Kind::Unavailable);
+        assert!(expired.is_retryable() && expired.source().is_some());
+        assert_eq!(ended("com.microsoft:entity-disabled").kind(), &Kind::Denied);
+        assert_eq!(ended("amqp:not-found").kind(), &Kind::NotFound);
     }
 
     #[test]

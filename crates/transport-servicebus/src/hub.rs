@@ -121,7 +121,7 @@ impl Hub {
                 // A task of its own: attaching that is dropped midway would end the session.
                 let attached = tokio::spawn(attach(session)).await;
                 let attached = attached.unwrap_or_else(|_| Err(error::unavailable("attach")));
-                if attached.as_ref().is_err_and(|e| *e.kind() == Kind::Denied) && !is_token_new {
+                if attached.as_ref().is_err_and(error::is_unauthorized) && !is_token_new {
                     live.claims.distrust(entity.path());
                     return Ok(None);
                 }
@@ -145,7 +145,7 @@ impl Hub {
     pub(crate) async fn sender(&self, entity: &Entity) -> Result<Arc<SendingLink>, TransportError> {
         let address = entity.address();
         let attaching =
-            self.attach(entity, |session| SendingLink::attach(session, address.clone(), None));
+            || self.attach(entity, |session| SendingLink::attach(session, address.clone(), None));
         let context = format!("attach to {address}");
         self.in_time(&context, self.senders.get(&address, attaching)).await
     }
@@ -157,14 +157,14 @@ impl Hub {
     ) -> Result<Arc<RequestLink>, TransportError> {
         let address = entity.management_address();
         let attaching =
-            self.attach(entity, |session| RequestLink::attach(session, address.clone()));
+            || self.attach(entity, |session| RequestLink::attach(session, address.clone()));
         self.managements.get(&address, attaching).await
     }
 
     /// Puts a new token for an entity: the broker does not take the last one any more.
     pub(crate) async fn renew_token(&self, entity: &Entity) -> Result<(), TransportError> {
         let live = self.connection.live().await?;
-        live.claims.put(entity.path()).await?;
+        Box::pin(live.claims.put(entity.path())).await?;
         Ok(())
     }
 

@@ -5,12 +5,11 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fe2o3_amqp::link::delivery::DeliveryInfo;
 use sealmq_queue_core::TransportError;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::wire::{Incoming, LockToken};
+use crate::arrived::{Arrived, Demand};
 
 /// However short a caller would wait, the broker has so long to send what is there.
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
@@ -18,40 +17,14 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 /// More messages than this no caller is given at once.
 const MOST_WANTED: usize = 2_048;
 
-/// A message that was received.
+/// What keeps messages from coming.
 #[derive(Debug)]
-pub(crate) struct Arrived {
-    pub(crate) incoming: Incoming,
-    pub(crate) info: DeliveryInfo,
-    /// Which of the links of the receiver, one after the other, it came on.
-    pub(crate) epoch: u64,
-    pub(crate) token: Option<LockToken>,
-    pub(crate) received_at: Instant,
-    pub(crate) lock: Duration,
-    /// Whether the broker was told to remove it and the answer got lost.
-    pub(crate) perhaps_removed: bool,
-}
-
-impl Arrived {
-    /// What is left of its lock.
-    pub(crate) fn lock_left(&self) -> Duration {
-        let elapsed = self.received_at.elapsed();
-        // A little is spent on every way; a message that was just received has its whole lock.
-        if elapsed < self.lock / 20 { self.lock } else { self.lock.saturating_sub(elapsed) }
-    }
-}
-
-/// What the task that owns the link goes by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Demand {
-    /// Messages that callers wait for.
-    pub(crate) waiting: usize,
-    /// Messages that are there for them.
-    pub(crate) ready: usize,
-    /// When a caller last waited.
-    pub(crate) last_wanted: Instant,
-    /// When the oldest message was received, and how long its lock lasts.
-    pub(crate) oldest: Option<(Instant, Duration)>,
+struct Trouble {
+    error: TransportError,
+    /// Whether the receiver will never have another link.
+    is_final: bool,
+    /// Whether a caller was told. The next one waits for another try, unless there is none.
+    was_told: bool,
 }
 
 #[derive(Debug)]
@@ -59,7 +32,7 @@ struct State {
     ready: VecDeque<Arrived>,
     waiting: usize,
     last_wanted: Instant,
-    trouble: Option<TransportError>,
+    trouble: Option<Trouble>,
     is_closed: bool,
     link: Option<String>,
 }
@@ -125,7 +98,7 @@ impl Inbox {
                 () = arrival => {}
                 () = sleep_until(deadline) => {
                     return match &self.state().trouble {
-                        Some(trouble) => Err(trouble.clone()),
+                        Some(trouble) => Err(trouble.error.clone()),
                         None => Ok(Vec::new()),
                     };
                 }
@@ -149,8 +122,9 @@ impl Inbox {
             self.demand.notify_one(); // there is room again
             return Some(Ok(taken));
         }
-        let trouble = state.trouble.as_ref().filter(|trouble| !trouble.is_retryable());
-        trouble.map(|trouble| Err(trouble.clone()))
+        let trouble = state.trouble.as_mut().filter(|trouble| !trouble.error.is_retryable())?;
+        let is_news = !std::mem::replace(&mut trouble.was_told, true);
+        (is_news || trouble.is_final).then(|| Err(trouble.error.clone()))
     }
 
     /// Puts messages back in front: they are to be handed out another time.
@@ -167,19 +141,17 @@ impl Inbox {
 
     /// `Closed`, or what ended the receiver for good.
     pub(crate) fn check(&self) -> Result<(), TransportError> {
-        let state = self.state();
-        if state.is_closed {
+        if self.is_closed() {
             return Err(self.closed());
         }
-        match state.trouble.as_ref().filter(|trouble| !trouble.is_retryable()) {
-            Some(trouble) => Err(trouble.clone()),
-            None => Ok(()),
-        }
+        self.ended().map_or(Ok(()), Err)
     }
 
     /// What ended the receiver for good, closed or not.
-    pub(crate) fn trouble(&self) -> Option<TransportError> {
-        self.state().trouble.clone()
+    pub(crate) fn ended(&self) -> Option<TransportError> {
+        let state = self.state();
+        let trouble = state.trouble.as_ref().filter(|trouble| trouble.is_final);
+        trouble.map(|trouble| trouble.error.clone())
     }
 
     /// The name of the link, while there is one.
@@ -265,14 +237,30 @@ impl Inbox {
         ready.drain(..count).collect()
     }
 
-    /// Notes what keeps messages from coming; what waiting does not mend ends the waiting.
-    pub(crate) fn set_trouble(&self, trouble: Option<TransportError>) {
+    /// Notes that there is no link, or none that works.
+    pub(crate) fn set_trouble(&self, error: TransportError) {
+        self.note(Some(Trouble { error, is_final: false, was_told: false }));
+    }
+
+    /// Notes that there will be no link any more.
+    pub(crate) fn set_ended(&self, error: TransportError) {
+        self.note(Some(Trouble { error, is_final: true, was_told: false }));
+    }
+
+    fn note(&self, trouble: Option<Trouble>) {
         self.state().trouble = trouble;
         self.arrival.notify_waiters();
     }
 
-    pub(crate) fn set_link(&self, link: Option<String>) {
-        self.state().link = link;
+    /// Notes that there is a link, of this name.
+    pub(crate) fn set_linked(&self, link: String) {
+        self.state().link = Some(link);
+        self.note(None);
+    }
+
+    /// Notes that the link is gone.
+    pub(crate) fn set_unlinked(&self) {
+        self.state().link = None;
     }
 }
 

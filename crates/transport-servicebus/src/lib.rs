@@ -25,6 +25,7 @@
 //! ```
 
 mod amqp_error;
+mod arrived;
 mod backoff;
 mod browse;
 mod capabilities;
@@ -48,6 +49,7 @@ mod open;
 mod outcome;
 mod packing;
 mod pump;
+mod reattaching;
 mod receiver;
 mod receiving_link;
 mod redrive;

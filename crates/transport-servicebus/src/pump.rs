@@ -11,18 +11,18 @@ use fe2o3_amqp::{Delivery, Receiver};
 use futures_util::FutureExt;
 use sealmq_queue_core::TransportError;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-use crate::backoff::Backoff;
+use crate::arrived::Arrived;
 use crate::credit::{Credit, Step};
 use crate::entity::Entity;
 use crate::error;
 use crate::forgetting::Forgetting;
 use crate::hub::Hub;
-use crate::inbox::{Arrived, Inbox};
+use crate::inbox::Inbox;
 use crate::lock_time;
 use crate::outcome;
-use crate::receiving_link::{self, ReceivingLink};
+use crate::receiving_link::ReceivingLink;
 use crate::wire::{self, LockToken};
 
 /// What the task is asked to do on the link.
@@ -58,7 +58,7 @@ pub(crate) struct Pump {
     pub(crate) prefetch: usize,
     /// Whether the link holds a session: then it is lost with the link.
     pub(crate) holds_session: bool,
-    closing: watch::Receiver<bool>,
+    pub(crate) closing: watch::Receiver<bool>,
     epoch: u64,
     credit: Credit,
     forgetting: Forgetting,
@@ -105,13 +105,14 @@ impl Pump {
                 None => return self.stop(None).await,
             };
             tracing::debug!(%error, entity = %self.entity, "a receiving link was lost");
-            self.inbox.set_link(None);
+            self.inbox.set_unlinked();
             if self.holds_session {
                 let lost = error::lock_lost(format!("session of {}", self.entity));
-                self.inbox.set_trouble(Some(lost.with_source(error)));
+                self.inbox.set_ended(lost.with_source(error));
                 self.wait_for_close().await;
             } else {
-                self.inbox.set_trouble(Some(error));
+                let context = format!("receive from {}", self.entity);
+                self.inbox.set_trouble(error::link_ended(error, &context));
                 link = self.reattach().await;
             }
         }
@@ -121,8 +122,7 @@ impl Pump {
         self.epoch += 1;
         self.credit = Credit::default();
         self.forgetting = Forgetting::default();
-        self.inbox.set_link(Some(link.name.clone()));
-        self.inbox.set_trouble(None);
+        self.inbox.set_linked(link.name.clone());
     }
 
     async fn serve(&mut self, receiver: &mut Receiver) -> End {
@@ -262,53 +262,6 @@ impl Pump {
             incoming,
             info,
         }
-    }
-
-    /// Another link, as soon as somebody needs one; `None` when the receiver is closed first.
-    async fn reattach(&mut self) -> Option<ReceivingLink> {
-        let mut backoff = Backoff::default();
-        loop {
-            while self.prefetch == 0 && self.inbox.demand().waiting == 0 {
-                if !self.idle_until_demanded().await {
-                    return None;
-                }
-            }
-            if self.inbox.is_closed() || *self.closing.borrow() {
-                return None;
-            }
-            let address = self.entity.address();
-            let attaching = self
-                .hub
-                .attach(&self.entity, |session| receiving_link::attach(session, address.clone()));
-            let context = format!("attach to {address}");
-            match self.hub.in_time(&context, attaching).await {
-                Ok(link) => return Some(link),
-                Err(error) => self.inbox.set_trouble(Some(error)),
-            }
-            tokio::select! {
-                biased;
-                _ = self.closing.changed() => return None,
-                () = sleep(backoff.next_delay()) => {}
-            }
-        }
-    }
-
-    /// Waits for demand. `false` when the receiver is closed instead.
-    async fn idle_until_demanded(&mut self) -> bool {
-        if self.inbox.is_closed() || *self.closing.borrow() {
-            return false;
-        }
-        tokio::select! {
-            biased;
-            _ = self.closing.changed() => {}
-            Some(command) = self.commands.recv() => refuse(command),
-            () = self.inbox.demanded() => {}
-        }
-        true
-    }
-
-    async fn wait_for_close(&mut self) {
-        while self.idle_until_demanded().await {}
     }
 }
 

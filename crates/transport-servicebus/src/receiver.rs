@@ -12,11 +12,12 @@ use sealmq_queue_core::{
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::arrived::Arrived;
 use crate::channel::Channel;
 use crate::deferred;
 use crate::entity::Entity;
 use crate::hub::Hub;
-use crate::inbox::{Arrived, Inbox};
+use crate::inbox::Inbox;
 use crate::pump::{LinkDelivery, Pump};
 use crate::receiving_link::{HeldSession, ReceivingLink};
 use crate::removing;
@@ -40,7 +41,7 @@ impl ServiceBusReceiver {
         prefetch: usize,
     ) -> Result<Self, TransportError> {
         let inbox = Arc::new(Inbox::new(format!("receiver of {entity}")));
-        inbox.set_link(Some(link.name.clone()));
+        inbox.set_linked(link.name.clone());
         let (commands, queue) = mpsc::unbounded_channel();
         let pump = Pump::new(
             Arc::clone(hub),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use sealmq_queue_core::{Delivery, TransportError, TransportErrorKind as Kind};
 
-use crate::inbox::Arrived;
+use crate::arrived::Arrived;
 use crate::management::lock_tokens;
 use crate::outcome::Outcome;
 use crate::pump::{Command, LinkDelivery};

@@ -25,6 +25,12 @@ pub(crate) fn sign(
     Zeroizing::new(format!("{PREFIX}sr={resource}&sig={signature}&se={expiry}&skn={key_name}"))
 }
 
+/// The second that a time is in: a signature states its expiry no finer.
+pub(crate) fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since_epoch.as_secs())
+}
+
 /// When a signature somebody else made expires; `None` if it is no signature.
 pub(crate) fn expiry(signature: &str) -> Option<SystemTime> {
     let mut fields = signature.strip_prefix(PREFIX)?.split('&');

@@ -104,7 +104,10 @@ impl SendingLink {
                 };
                 Err(Interrupted::before(TransportError::new(kind, context)))
             }
-            Ok(Err(error)) => Err(Interrupted::before(error::failed(error, context))),
+            Ok(Err(error)) => {
+                let ended = error::link_ended(error::failed(error, context), context);
+                Err(Interrupted::before(ended))
+            }
             Err(_) => Err(gone()),
         }
     }
@@ -137,7 +140,10 @@ pub(crate) async fn accepted(transfer: Transfer, context: &str) -> Result<(), In
         })),
         // The broker let go of it: it is not stored, and may be another time.
         Ok(_) => Err(Interrupted::before(error::unavailable(format!("{context}: released")))),
-        Err(error) => Err(Interrupted::midway(error::failed(error, context))),
+        Err(error) => {
+            let ended = error::link_ended(error::failed(error, context), context);
+            Err(Interrupted::midway(ended))
+        }
     }
 }
 
@@ -160,6 +166,9 @@ async fn serve(
                     Ok(_) => true,
                     Err(error) => error.recovery().link_is_usable(),
                 };
+                if !usable {
+                    commands.close(); // before the caller knows, who looks for an open link then
+                }
                 let _ = started.send(result);
                 if !usable {
                     break false;

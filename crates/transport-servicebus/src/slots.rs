@@ -26,8 +26,9 @@ impl<T> Default for Slots<T> {
 
 impl<T: Link> Slots<T> {
     /// The link for an address; `attach` makes it if there is none that is open.
-    pub(crate) async fn get<F>(&self, address: &str, attach: F) -> Result<Arc<T>, TransportError>
+    pub(crate) async fn get<A, F>(&self, address: &str, attach: A) -> Result<Arc<T>, TransportError>
     where
+        A: FnOnce() -> F,
         F: Future<Output = Result<T, TransportError>>,
     {
         let slot = {
@@ -42,7 +43,7 @@ impl<T: Link> Slots<T> {
             return Ok(Arc::clone(link));
         }
         *link = None;
-        let attached = Arc::new(attach.await?);
+        let attached = Arc::new(Box::pin(attach()).await?);
         *link = Some(Arc::clone(&attached));
         Ok(attached)
     }

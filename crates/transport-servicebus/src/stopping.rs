@@ -38,7 +38,7 @@ impl Pump {
             self.hold_while_in_flight(&mut link.receiver).await;
         }
         let ReceivingLink { receiver, mut session, .. } = link;
-        self.inbox.set_link(None);
+        self.inbox.set_unlinked();
         let detached = timeout(DETACH_TIMEOUT, receiver.close()).await;
         let _ = timeout(DETACH_TIMEOUT, session.end()).await;
         // A link that ended by itself took nothing along: its locks run out, or its session is free.

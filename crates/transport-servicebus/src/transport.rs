@@ -33,6 +33,8 @@ use crate::sender;
 ///   jittered pauses where nobody waits for it; receivers get new links, tokens are put anew
 ///   before they expire. None of it shows but by redeliveries. What the broker may have seen is
 ///   never sent twice: it fails with `Unavailable`, and the caller retries.
+/// - A settlement whose answer was lost fails with `Unavailable`, too. If the broker had applied it,
+///   settling again fails with `LockLost`, which does not mean then that the message comes again.
 /// - Copies stand in for what the broker cannot do: an abandoned message with a delay, and a dead
 ///   letter that is moved back. The copy comes first, so a crash leaves two and not none. It keeps
 ///   the message's id; the broker knows it by another, or a queue would drop it as a duplicate.

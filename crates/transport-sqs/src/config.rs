@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_sdk_sqs::config::Credentials;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use sealmq_queue_core::TransportError;
 
-use crate::names;
+mod validation;
+
+/// The longest that SQS lets a poll wait.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
+const MAX_POLL_WAIT: Duration = Duration::from_secs(20);
 
 /// Which queues a transport works on: they differ in what they can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -48,6 +50,9 @@ pub struct SqsConfig {
     pub dead_letter_suffix: String,
     /// How long a request may take beyond what it waits for messages; 5 s.
     pub request_timeout: Duration,
+    /// How long a single request waits for messages, in whole seconds up to 20; 20 s. A `recv` that
+    /// waits for longer asks several times.
+    pub poll_wait: Duration,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) root_certificates_pem: Option<Vec<u8>>,
 }
@@ -65,6 +70,7 @@ impl SqsConfig {
             queue_owner: None,
             dead_letter_suffix: "-dlq".to_owned(),
             request_timeout: Duration::from_secs(5),
+            poll_wait: MAX_POLL_WAIT,
             credentials: None,
             root_certificates_pem: None,
         }
@@ -72,7 +78,8 @@ impl SqsConfig {
 
     /// As [`SqsConfig::new`], with what these variables say: `SEALMQ_SQS_ENDPOINT`,
     /// `SEALMQ_SQS_REGION`, `SEALMQ_SQS_QUEUE_TYPE` (`standard` or `fifo`), `SEALMQ_SQS_CA_FILE`
-    /// (PEM). Credentials come from the AWS default chain, which has variables of its own.
+    /// (PEM), `SEALMQ_SQS_POLL_WAIT_SECONDS` (0 to 20). Credentials come from the AWS default chain,
+    /// which has variables of its own.
     ///
     /// # Errors
     /// `InvalidInput` names the variable that is not acceptable.
@@ -100,6 +107,13 @@ impl SqsConfig {
                 TransportError::invalid_input("SEALMQ_SQS_CA_FILE", reason).with_source(error)
             })?;
             config.root_certificates_pem = Some(pem);
+        }
+        if let Some(seconds) = variable("SEALMQ_SQS_POLL_WAIT_SECONDS") {
+            let seconds = seconds.parse().ok().map(Duration::from_secs);
+            config.poll_wait = seconds.filter(|wait| *wait <= MAX_POLL_WAIT).ok_or_else(|| {
+                let reason = "is a whole number from 0 to 20";
+                TransportError::invalid_input("SEALMQ_SQS_POLL_WAIT_SECONDS", reason)
+            })?;
         }
         config.validate()?;
         Ok(config)
@@ -169,46 +183,16 @@ impl SqsConfig {
         self
     }
 
-    /// Checks everything that can be checked without I/O.
+    /// The same configuration with requests that wait this long for messages, in whole seconds up
+    /// to 20; what is less than a second is none, and SQS may then overlook messages.
     ///
-    /// # Errors
-    /// `InvalidInput` names the field that is not acceptable.
-    pub fn validate(&self) -> Result<(), TransportError> {
-        let credentials = self.credentials.as_ref();
-        let checks = [
-            (
-                "endpoint_url",
-                "is http:// or https:// and a host, without user or query",
-                self.endpoint_url.as_deref().is_none_or(is_endpoint),
-            ),
-            ("region", "is like eu-central-1", self.region.as_deref().is_none_or(is_region)),
-            ("queue_owner", "is 12 digits", self.queue_owner.as_deref().is_none_or(is_account)),
-            (
-                "dead_letter_suffix",
-                "is 1 to 40 of A-Z a-z 0-9 _ -",
-                is_suffix(&self.dead_letter_suffix),
-            ),
-            ("request_timeout", "must not be zero", !self.request_timeout.is_zero()),
-            (
-                "access_key_id",
-                "is empty",
-                credentials.is_none_or(|keys| !keys.access_key_id().is_empty()),
-            ),
-            (
-                "secret_access_key",
-                "is empty",
-                credentials.is_none_or(|keys| !keys.secret_access_key().is_empty()),
-            ),
-            (
-                "root_certificates_pem",
-                "is no list of PEM certificates",
-                self.root_certificates_pem.as_deref().is_none_or(are_certificates),
-            ),
-        ];
-        match checks.into_iter().find(|(_, _, valid)| !valid) {
-            Some((field, reason, _)) => Err(TransportError::invalid_input(field, reason)),
-            None => Ok(()),
-        }
+    /// A request that waits cannot be taken back. Of up to 1 s, closing waits for it, and nothing is
+    /// received afterwards. A longer one costs less while queues are empty, but receives for as long
+    /// as it lasts after closing: what it brings is given back at once, as a delivery more.
+    #[must_use]
+    pub fn with_poll_wait(mut self, poll_wait: Duration) -> Self {
+        self.poll_wait = poll_wait;
+        self
     }
 }
 
@@ -230,40 +214,11 @@ impl fmt::Debug for SqsConfig {
             .field("queue_owner", &self.queue_owner)
             .field("dead_letter_suffix", &self.dead_letter_suffix)
             .field("request_timeout", &self.request_timeout)
+            .field("poll_wait", &self.poll_wait)
             .field("credentials", &credentials)
             .field("root_certificates", &trusts)
             .finish()
     }
-}
-
-fn is_endpoint(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '@' | '?' | '#' | '"' | '\\');
-    host.is_some_and(|host| !host.is_empty() && !host.starts_with(':')) && url.chars().all(plain)
-}
-
-fn is_region(region: &str) -> bool {
-    let part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=32).contains(&region.len()) && region.bytes().all(part)
-}
-
-fn is_account(account: &str) -> bool {
-    account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_suffix(suffix: &str) -> bool {
-    (1..=40).contains(&suffix.len()) && suffix.bytes().all(names::is_name_byte)
-}
-
-/// The SDK's HTTP client panics on what is none.
-fn are_certificates(pem: &[u8]) -> bool {
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let parsed = certificates.map(|certificates| {
-        let count = certificates.len();
-        RootCertStore::empty().add_parsable_certificates(certificates) == (count, 0) && count > 0
-    });
-    parsed.unwrap_or(false)
 }
 
 #[cfg(test)]

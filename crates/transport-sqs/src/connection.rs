@@ -34,6 +34,7 @@ pub(crate) struct Connection {
     queue_owner: Option<String>,
     dead_letter_suffix: String,
     request_timeout: Duration,
+    poll_wait: Duration,
     closed: AtomicBool,
     /// URLs by name: they never change.
     urls: Mutex<HashMap<String, String>>,
@@ -48,6 +49,7 @@ impl Connection {
             queue_owner: config.queue_owner.clone(),
             dead_letter_suffix: config.dead_letter_suffix.clone(),
             request_timeout: config.request_timeout,
+            poll_wait: config.poll_wait,
             closed: AtomicBool::new(false),
             urls: Mutex::default(),
         }
@@ -55,6 +57,11 @@ impl Connection {
 
     pub(crate) fn is_fifo(&self) -> bool {
         self.queue_type == QueueType::Fifo
+    }
+
+    /// How long a poll waits that may wait for this long: whole seconds, perhaps none.
+    pub(crate) fn poll_seconds(&self, wait: Duration) -> Duration {
+        Duration::from_secs(wait.min(self.poll_wait).as_secs())
     }
 
     pub(crate) fn check_open(&self) -> Result<(), TransportError> {

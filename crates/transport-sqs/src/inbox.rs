@@ -2,9 +2,8 @@
 //!
 //! A long poll must not be cut off: SQS would lock messages for an answer that nobody reads. So
 //! each poll runs in a task of its own to its end, whatever becomes of the `recv` that began it,
-//! and what it brings waits here for the next one.
+//! and what it brings waits here for the next one. After closing it is given back at once.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,19 +13,12 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
+use crate::buffer::{Buffer, Fetched, Place, Taken};
 use crate::capabilities::MAX_BATCH;
 use crate::lane::Lane;
 
-/// The longest a poll can wait.
-///
-/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
-const MAX_POLL: Duration = Duration::from_secs(20);
-
-/// A fetched message, locked since.
-pub(crate) struct Fetched {
-    pub(crate) message: SqsMessage,
-    pub(crate) at: Instant,
-}
+/// Closing waits for a poll that ends within this time, and leaves a longer one running.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The poll that is under way.
 #[derive(Debug, Clone, Copy)]
@@ -36,9 +28,8 @@ pub(crate) struct Poll {
     pub(crate) ends_at: Instant,
 }
 
-#[derive(Default)]
 struct State {
-    buffer: VecDeque<Fetched>,
+    buffer: Buffer,
     poll: Option<Poll>,
     polls: u64,
     failure: Option<(u64, TransportError)>,
@@ -59,7 +50,15 @@ pub(crate) struct Wanted<'a>(&'a Inbox, usize);
 
 impl Inbox {
     pub(crate) fn new(lane: Arc<Lane>, prefetch: usize) -> Arc<Self> {
-        Arc::new(Self { lane, prefetch, state: Mutex::default(), changed: Notify::new() })
+        let state = State {
+            buffer: Buffer::new(lane.lock, lane.connection.is_fifo()),
+            poll: None,
+            polls: 0,
+            failure: None,
+            wanted: 0,
+            closed: false,
+        };
+        Arc::new(Self { lane, prefetch, state: Mutex::new(state), changed: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -85,21 +84,34 @@ impl Inbox {
         Ok(())
     }
 
-    /// Takes up to `max` messages whose lock has half of its time left or more.
+    /// Takes up to `max` messages whose lock has half of its time left or more, of each group of a
+    /// FIFO queue one at a time.
     ///
     /// Those with less are given back; those with none have gone back by themselves.
-    pub(crate) fn take(self: &Arc<Self>, max: usize) -> Vec<Fetched> {
-        let (lock, now) = (self.lane.lock, Instant::now());
-        let mut state = self.state();
-        let is_stale = |fetched: &Fetched| now - fetched.at > lock / 2;
-        // The oldest stand first.
-        let stale = state.buffer.iter().take_while(|fetched| is_stale(fetched)).count();
-        let stale: Vec<_> = state.buffer.drain(..stale).collect();
-        let count = max.min(state.buffer.len());
-        let taken = state.buffer.drain(..count).collect();
-        drop(state);
-        self.give_back_later(stale);
+    pub(crate) fn take(&self, max: usize) -> Vec<Taken> {
+        let (taken, stale) = self.state().buffer.take(max, Instant::now());
+        self.lane.give_back_later(self.locked(stale));
         taken
+    }
+
+    /// When there may be something to take without a change.
+    pub(crate) fn next_turn(&self) -> Option<Instant> {
+        self.state().buffer.next_turn()
+    }
+
+    pub(crate) fn prolong(&self, place: &Place, until: Instant) {
+        self.state().buffer.prolong(place, until);
+    }
+
+    pub(crate) fn pass_on(&self, place: &Place) {
+        self.state().buffer.pass_on(place);
+        self.changed.notify_waiters();
+    }
+
+    /// Ends a turn whose message comes again, and gives what waited for it and is still locked.
+    pub(crate) fn give_up(&self, place: &Place, delay: Duration) -> Vec<SqsMessage> {
+        let followers = self.state().buffer.give_up(place, delay);
+        self.locked(followers)
     }
 
     /// Why the poll of this number failed, if it did.
@@ -113,23 +125,18 @@ impl Inbox {
         self.state().poll
     }
 
-    /// Begins a poll that waits for whole seconds, as many of `wait` as SQS allows, unless one is
-    /// under way; gives the number of the one that is.
-    ///
-    /// A FIFO queue is asked for a single message: it would give several of one group, to be
-    /// settled in any order.
+    /// Begins a poll that waits for whole seconds, as many of `wait` as it may, unless one is under
+    /// way; gives the number of the one that is.
     pub(crate) fn poll(self: &Arc<Self>, wait: Duration) -> u64 {
         let mut state = self.state();
         if let Some(poll) = state.poll {
             return poll.number;
         }
-        let wait = Duration::from_secs(wait.min(MAX_POLL).as_secs());
-        let count = match self.lane.connection.is_fifo() {
-            true => 1,
-            false => state.wanted.saturating_add(self.prefetch).clamp(1, MAX_BATCH),
-        };
+        let (wait, now) = (self.lane.connection.poll_seconds(wait), Instant::now());
+        let count = state.wanted.saturating_add(self.prefetch).clamp(1, MAX_BATCH);
+        let count = state.buffer.sensible(count, now);
         state.polls += 1;
-        let poll = Poll { number: state.polls, ends_at: Instant::now() + wait };
+        let poll = Poll { number: state.polls, ends_at: now + wait };
         state.poll = Some(poll);
         drop(state);
         tokio::spawn(Arc::clone(self).run(poll, count, wait));
@@ -144,10 +151,7 @@ impl Inbox {
         {
             let mut state = self.state();
             match received {
-                Ok(messages) => {
-                    let fetched = messages.into_iter().map(|message| Fetched { message, at });
-                    state.buffer.extend(fetched);
-                }
+                Ok(messages) => state.buffer.add(messages, at),
                 Err(error) => state.failure = Some((poll.number, error)),
             }
         }
@@ -158,44 +162,45 @@ impl Inbox {
         self.changed.notify_waiters();
     }
 
-    /// Refuses further calls, lets the poll under way end and gives back what nobody took.
+    /// Refuses further calls, gives back what nobody took, and waits for the poll under way if it
+    /// ends soon. A longer one runs on and gives back by itself what it brings.
     pub(crate) async fn close(&self) -> Result<(), TransportError> {
         self.state().closed = true;
         self.changed.notify_waiters();
+        let given_back = self.give_back_all().await;
+        self.poll_ends_soon().await;
+        given_back.and(self.give_back_all().await)
+    }
+
+    async fn poll_ends_soon(&self) {
+        let patience = Instant::now() + CLOSE_PATIENCE;
+        let soon = |poll: &Poll| poll.ends_at <= patience;
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
-            changed.as_mut().enable();
-            if self.state().poll.is_none() {
-                break;
+            changed.as_mut().enable(); // before looking, so that no change is missed
+            let Some(poll) = self.poll_under_way().filter(soon) else { return };
+            // Its answer takes a while too.
+            let given_up = poll.ends_at + CLOSE_PATIENCE;
+            if tokio::time::timeout_at(given_up, changed).await.is_err() {
+                return;
             }
-            changed.await;
         }
-        self.give_back_all().await
     }
 
     /// As [`Inbox::close`], for when nobody waits for it.
-    pub(crate) fn abandon(self: &Arc<Self>) {
+    pub(crate) fn abandon(&self) {
         self.state().closed = true;
         self.changed.notify_waiters();
         let left = self.drain();
-        self.give_back_later(left);
+        self.lane.give_back_later(self.locked(left));
     }
 
     fn drain(&self) -> Vec<Fetched> {
-        self.state().buffer.drain(..).collect()
+        self.state().buffer.drain()
     }
 
     async fn give_back_all(&self) -> Result<(), TransportError> {
         self.lane.give_back(self.locked(self.drain())).await
-    }
-
-    fn give_back_later(&self, left: Vec<Fetched>) {
-        let left = self.locked(left);
-        // Without a runtime they come again after their lock.
-        if let (false, Ok(runtime)) = (left.is_empty(), tokio::runtime::Handle::try_current()) {
-            let lane = Arc::clone(&self.lane);
-            runtime.spawn(async move { lane.give_back(left).await });
-        }
     }
 
     /// The messages that are still locked: giving back others could unlock them for their next

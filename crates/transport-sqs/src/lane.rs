@@ -80,6 +80,15 @@ impl Lane {
         let mut error = error.filter(|error| *error.kind() != TransportErrorKind::LockLost);
         error.next().map_or(Ok(()), Err)
     }
+
+    /// The same in the background.
+    pub(crate) fn give_back_later(self: &Arc<Self>, messages: Vec<SqsMessage>) {
+        // Without a runtime they come again after their lock.
+        if let (false, Ok(runtime)) = (messages.is_empty(), tokio::runtime::Handle::try_current()) {
+            let lane = Arc::clone(self);
+            runtime.spawn(async move { lane.give_back(messages).await });
+        }
+    }
 }
 
 async fn visibility_timeout(

@@ -32,6 +32,7 @@
 //! # }
 //! ```
 
+mod buffer;
 mod capabilities;
 mod changes;
 mod client;
@@ -39,6 +40,7 @@ mod config;
 mod connection;
 mod dead_letter;
 mod error;
+mod groups;
 mod inbox;
 mod lane;
 mod marker;
@@ -50,6 +52,7 @@ mod sender;
 mod settler;
 mod time;
 mod transport;
+mod turn;
 mod wire;
 
 pub use config::{QueueType, SqsConfig};

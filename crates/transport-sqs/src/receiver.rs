@@ -13,9 +13,11 @@ use sealmq_queue_core::{
 };
 use tokio::time::Instant;
 
+use crate::buffer::{Fetched, Taken};
 use crate::dead_letter;
-use crate::inbox::{Fetched, Inbox};
+use crate::inbox::Inbox;
 use crate::settler::SqsSettler;
+use crate::turn::Turn;
 use crate::wire::{incoming, received_marker, system_attribute};
 
 /// The pause between polls that do not wait, which are those of less than a second.
@@ -36,8 +38,9 @@ impl SqsReceiver {
         Self { inbox }
     }
 
-    fn delivery(&self, fetched: Fetched) -> Delivery {
+    fn delivery(&self, (fetched, place): Taken) -> Delivery {
         let lane = &self.inbox.lane;
+        let turn = place.map(|place| Turn::new(&self.inbox, place));
         let Fetched { message: received, at } = fetched;
         let marker = received_marker(&received);
         let mut metadata = DeliveryMetadata::new(received.message_id.clone().unwrap_or_default());
@@ -49,7 +52,7 @@ impl SqsReceiver {
         metadata.lock_duration = Some(left_of(lane.lock, at.elapsed()));
         metadata.dead_letter = lane.is_dead_letter.then(|| dead_letter::info(marker.as_ref()));
         let message = incoming(&received, marker);
-        let settler = SqsSettler::new(Arc::clone(lane), received, at + lane.lock);
+        let settler = SqsSettler::new(Arc::clone(lane), received, at + lane.lock, turn);
         Delivery { message, receipt: Receipt::new(metadata, Box::new(settler)) }
     }
 }
@@ -68,7 +71,7 @@ struct Call {
 }
 
 enum Next {
-    Take(Vec<Fetched>),
+    Take(Vec<Taken>),
     /// Something changes, or this time comes.
     Wait(Option<Instant>),
 }
@@ -94,7 +97,7 @@ impl Call {
             Some(_) if left.is_zero() => Ok(Next::Take(Vec::new())),
             Some(_) => Ok(Next::Wait(Some(self.deadline))),
             None if self.awaited.is_some() && left.is_zero() => Ok(Next::Take(Vec::new())),
-            None => match self.pause(now, left) {
+            None => match self.pause(inbox, now, left) {
                 Some(pause_until) => Ok(Next::Wait(Some(pause_until))),
                 None => {
                     self.awaited = Some(inbox.poll(left + SLOP));
@@ -106,8 +109,9 @@ impl Call {
 
     /// After an empty poll, what is left of a wait in seconds is waited for by the next one; less
     /// than that is filled with polls that do not wait.
-    fn pause(&mut self, now: Instant, left: Duration) -> Option<Instant> {
-        if self.awaited.take().is_some() && left < Duration::from_secs(1) {
+    fn pause(&mut self, inbox: &Inbox, now: Instant, left: Duration) -> Option<Instant> {
+        let waits = !inbox.lane.connection.poll_seconds(left).is_zero();
+        if self.awaited.take().is_some() && !waits {
             self.pause_until = Some(now + left.min(SHORT_POLL_PAUSE));
         }
         let pause_until = self.pause_until.filter(|until| *until > now);
@@ -132,12 +136,14 @@ impl Receiver for SqsReceiver {
             changed.as_mut().enable(); // before looking, so that no change is missed
             match call.next(inbox)? {
                 Next::Take(taken) => {
-                    return Ok(taken.into_iter().map(|fetched| self.delivery(fetched)).collect());
+                    return Ok(taken.into_iter().map(|taken| self.delivery(taken)).collect());
                 }
-                Next::Wait(None) => changed.await,
-                Next::Wait(Some(until)) => {
-                    let _ = tokio::time::timeout_at(until, changed).await;
-                }
+                Next::Wait(until) => match until.into_iter().chain(inbox.next_turn()).min() {
+                    None => changed.await,
+                    Some(until) => {
+                        let _ = tokio::time::timeout_at(until, changed).await;
+                    }
+                },
             }
         }
     }

@@ -32,13 +32,19 @@ use crate::sender;
 ///   left for the user. Both are in the clear to whoever can read the queue.
 /// - Dead-lettering and [`Transport::redrive`] copy first and delete second: a crash in between
 ///   leaves a duplicate, never a loss. Of a reason 128 bytes are kept, of a description 640.
-/// - `recv` polls for as long as it is asked to wait, in whole seconds up to 20, and asks once or
-///   every quarter of a second where that is less than one; SQS may then overlook messages. Without
-///   `prefetch` it fetches what it is asked for, with it up to ten at a time; on a FIFO queue one
-///   at a time, so that no two of a group are in flight. Throughput comes from several receivers.
+/// - `recv` polls for as long as it is asked to wait, in whole seconds up to
+///   [`SqsConfig::poll_wait`], and asks once or every quarter of a second where that is less than
+///   one; SQS may then overlook messages. Without `prefetch` it fetches what it is asked for, up to
+///   ten at a time, with it more.
+/// - On a FIFO queue one message of each group is in flight; more of a group that came with it wait
+///   here, locked, until it is completed or dead-lettered. If it is to come again, they are given
+///   back, which counts as a delivery of each. While a group fails like that, messages are fetched
+///   singly, so that a bad message does not use up the deliveries of those behind it.
 /// - A poll runs to its end even if its `recv` is dropped: the next `recv` gets what it brought,
-///   unless the lock is half over by then; such a message is given back. Closing waits for it, which
-///   is for at most 20 s, since SQS would lock messages for a poll that is cut off.
+///   unless the lock is half over by then; such a message is given back.
+/// - Closing waits for a poll that ends within a second. A longer one goes on in the background and
+///   gives back at once what it brings, which counts as a delivery. If the runtime ends before it,
+///   a message that it would have brought may stay locked, for as long as locks last.
 /// - Settlements that come together share requests, ten in each.
 /// - Clones are the same connection. All calls may be made from several tasks, on a tokio runtime
 ///   that runs as long as the connection is used.

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use nkeys::KeyPair;
 use sealmq_queue_core::{Message, Transport, TransportErrorKind};
+use sealmq_test_kit::NatsServer;
 use sealmq_transport_nats::{NatsConfig, NatsCoreTransport, NatsCredentials, NatsTransport};
 
 use crate::support::jwt::tokens;
-use crate::support::server::Server;
-use crate::support::{invalid_field, kind, try_send, unique};
+use crate::support::{config_of, invalid_field, kind, try_send, unique};
 
 /// Connects and calls the server once.
 async fn reach(config: NatsConfig) -> Result<(), sealmq_queue_core::TransportError> {
@@ -23,19 +23,19 @@ async fn denied(config: NatsConfig) {
 
 #[tokio::test]
 async fn a_token_opens_the_door_and_a_wrong_one_does_not() {
-    let server = Server::with_config("authorization { token: right }").await;
-    let with = |token: &str| server.config().with_credentials(NatsCredentials::token(token));
+    let server = NatsServer::with_config("authorization { token: right }").await;
+    let with = |token: &str| config_of(&server).with_credentials(NatsCredentials::token(token));
     reach(with("right")).await.unwrap();
     denied(with("wrong")).await;
     denied(with("wrong").with_initial_connect_retry(true)).await;
-    denied(server.config()).await;
+    denied(config_of(&server)).await;
 }
 
 #[tokio::test]
 async fn user_and_password_open_the_door_and_wrong_ones_do_not() {
-    let server = Server::with_config("authorization { user: app, password: right }").await;
+    let server = NatsServer::with_config("authorization { user: app, password: right }").await;
     let with = |user: &str, password: &str| {
-        server.config().with_credentials(NatsCredentials::user_password(user, password))
+        config_of(&server).with_credentials(NatsCredentials::user_password(user, password))
     };
     reach(with("app", "right")).await.unwrap();
     denied(with("app", "wrong")).await;
@@ -48,9 +48,9 @@ async fn user_and_password_open_the_door_and_wrong_ones_do_not() {
 async fn an_nkey_opens_the_door_and_another_does_not() {
     let (known, other) = (KeyPair::new_user(), KeyPair::new_user());
     let users = format!("authorization {{ users: [ {{ nkey: {} }} ] }}", known.public_key());
-    let server = Server::with_config(&users).await;
+    let server = NatsServer::with_config(&users).await;
     let with = |key: &KeyPair| {
-        server.config().with_credentials(NatsCredentials::nkey_seed(key.seed().unwrap()))
+        config_of(&server).with_credentials(NatsCredentials::nkey_seed(key.seed().unwrap()))
     };
     reach(with(&known)).await.unwrap();
     denied(with(&other)).await;
@@ -60,11 +60,11 @@ async fn an_nkey_opens_the_door_and_another_does_not() {
 async fn a_creds_file_opens_the_door_and_that_of_a_stranger_does_not() {
     let (known, stranger) = (tokens(), tokens());
     // With an operator JetStream would ask for a system account; this is about the door only.
-    let server = Server::with_config(&format!("jetstream: disabled\n{}", known.server)).await;
+    let server = NatsServer::with_config(&format!("jetstream: disabled\n{}", known.server)).await;
     let with = |name: &str, contents: &str| {
         let path = server.folder().join(name);
         std::fs::write(&path, contents).unwrap();
-        server.config().with_credentials(NatsCredentials::file(path))
+        config_of(&server).with_credentials(NatsCredentials::file(path))
     };
     NatsCoreTransport::connect(&with("app.creds", &known.creds)).await.unwrap();
     denied(with("stranger.creds", &stranger.creds)).await;
@@ -72,13 +72,13 @@ async fn a_creds_file_opens_the_door_and_that_of_a_stranger_does_not() {
     let refused = reach(cut_off).await.unwrap_err();
     assert!(!crate::support::chain(&refused).contains(&known.seed));
     assert_eq!(invalid_field::<()>(Err(refused)), "credentials");
-    let missing = server.config().with_credentials(NatsCredentials::file("/no/such.creds"));
+    let missing = config_of(&server).with_credentials(NatsCredentials::file("/no/such.creds"));
     assert_eq!(invalid_field(reach(missing).await), "credentials");
 }
 
 #[tokio::test]
 async fn what_is_not_permitted_is_denied() {
-    let server = Server::with_config(
+    let server = NatsServer::with_config(
         "authorization { users: [ { user: app, password: pass, permissions: {
             publish: [\"$JS.>\", \"_INBOX.>\", \"sealmq.core.open\"], subscribe: [\"_INBOX.>\"] } },
           { user: admin, password: pass } ] }",
@@ -86,7 +86,7 @@ async fn what_is_not_permitted_is_denied() {
     .await;
     let login = |user: &str| {
         let credentials = NatsCredentials::user_password(user, "pass");
-        let config = server.config().with_credentials(credentials);
+        let config = config_of(&server).with_credentials(credentials);
         config.with_request_timeout(Duration::from_secs(1))
     };
     let queue = unique("queue");

@@ -1,9 +1,9 @@
 //! Looking: at messages, at the depth of a queue, at the server's health.
 
 use sealmq_queue_core::{DeadLetterInfo, Message, Transport, TransportErrorKind};
+use sealmq_test_kit::NatsServer;
 
-use crate::support::server::Server;
-use crate::support::{Queue, connect, eventually, kind, one, take, unique};
+use crate::support::{Queue, config_of, connect, connect_to, eventually, kind, one, take, unique};
 
 #[tokio::test]
 async fn peeking_shows_messages_without_locking_them() {
@@ -77,8 +77,8 @@ async fn what_is_missing_cannot_be_looked_at() {
 
 #[tokio::test]
 async fn health_follows_the_server() {
-    let mut server = Server::start().await;
-    let config = server.config().with_request_timeout(std::time::Duration::from_millis(500));
+    let mut server = NatsServer::start().await;
+    let config = config_of(&server).with_request_timeout(std::time::Duration::from_millis(500));
     let transport = sealmq_transport_nats::NatsTransport::connect(&config).await.unwrap();
     transport.health().await.unwrap();
     server.kill().await;
@@ -91,7 +91,7 @@ async fn health_follows_the_server() {
 
 #[tokio::test]
 async fn a_server_without_jetstream_is_not_healthy() {
-    let server = Server::with_config("jetstream: disabled").await;
-    let transport = server.connect().await;
+    let server = NatsServer::with_config("jetstream: disabled").await;
+    let transport = connect_to(&server).await;
     assert_eq!(kind(transport.health().await), TransportErrorKind::Unavailable);
 }

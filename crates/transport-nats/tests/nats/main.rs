@@ -10,6 +10,7 @@ mod core_nats;
 mod core_requests;
 mod credentials;
 mod dead_letters;
+mod groups;
 mod inspecting;
 mod lifecycle;
 mod prefetching;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use sealmq_queue_core::{
     Message, ReceiveMode, ReceiverOptions, Source, Transport, TransportErrorKind,
 };
+use sealmq_transport_nats::NatsQueueSettings;
 use tokio::task::JoinSet;
 
 use crate::support::{
@@ -215,4 +216,20 @@ async fn deferring_is_refused_before_any_io() {
     let refused = one(&*receiver).await.receipt.defer().await.unwrap_err();
     assert_eq!(refused.error.kind(), &unsupported);
     refused.receipt.complete().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_wait_nothing_comes_while_as_many_are_in_flight_as_may_be() {
+    let queue = Queue::with(NatsQueueSettings::default().with_max_ack_pending(2)).await;
+    queue.send_many(3).await;
+    let receiver = queue.open().await;
+    let held = receiver.recv(2, PATIENCE).await.unwrap();
+    assert_eq!(held.len(), 2);
+    let none = receiver.recv(1, Duration::ZERO).await.unwrap();
+    assert!(none.is_empty(), "{none:?}");
+    for delivery in held {
+        delivery.receipt.complete().await.unwrap();
+    }
+    let next = one(&*receiver).await;
+    assert_eq!(next.receipt.metadata().delivery_count, 1);
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use sealmq_queue_core::{Message, Transport};
+use sealmq_test_kit::{NatsServer, free_port};
 use sealmq_transport_nats::{NatsConfig, NatsCredentials, NatsTransport};
 
-use crate::support::server::{Server, free_port};
-use crate::support::{Queue, chain, one, unique};
+use crate::support::{Queue, chain, config_of, one, unique};
 
 fn show(value: &impl std::fmt::Debug) -> String {
     format!("{value:?} {value:#?}")
@@ -21,7 +21,7 @@ fn assert_hides(shown: &[String], secrets: &[&str]) {
 
 #[tokio::test]
 async fn refused_credentials_are_not_repeated() {
-    let server = Server::with_config("authorization { token: right }").await;
+    let server = NatsServer::with_config("authorization { token: right }").await;
     let seed = nkeys::KeyPair::new_user().seed().unwrap();
     let secrets = ["hush-token", "hush-password", seed.as_str()];
     let credentials = [
@@ -30,7 +30,7 @@ async fn refused_credentials_are_not_repeated() {
         NatsCredentials::nkey_seed(secrets[2]),
     ];
     for credentials in credentials {
-        let config = server.config().with_credentials(credentials);
+        let config = config_of(&server).with_credentials(credentials);
         let error = NatsTransport::connect(&config).await.unwrap_err();
         assert_hides(&[show(&config), show(&error), chain(&error)], &secrets);
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use sealmq_queue_core::{Message, Receiver, ReceiverOptions, Transport, TransportErrorKind};
+use sealmq_test_kit::{NatsServer, free_port};
 use sealmq_transport_nats::{NatsConfig, NatsQueueSettings, NatsTransport};
 
-use crate::support::proxy::Proxy;
-use crate::support::server::{Server, free_port};
-use crate::support::{PATIENCE, Queue, eventually, kind, one, take, try_send};
+use crate::support::{
+    PATIENCE, Queue, config_of, connect_to, eventually, kind, one, proxy_before, take, try_send,
+};
 
 /// Sends until the message is accepted, as the client does.
 async fn send_persistently(queue: &Queue, message: &Message) {
@@ -44,9 +45,9 @@ async fn receive_persistently(receiver: &dyn Receiver, mut missing: BTreeSet<Str
 }
 
 async fn survives_restarts(prefetch: usize) {
-    const MESSAGES: usize = 2_000;
-    let mut server = Server::start().await;
-    let config = server.config().with_request_timeout(Duration::from_secs(2));
+    const MESSAGES: usize = 600;
+    let mut server = NatsServer::start().await;
+    let config = config_of(&server).with_request_timeout(Duration::from_secs(2));
     let transport = NatsTransport::connect(&config).await.unwrap();
     let settings = NatsQueueSettings::default().with_ack_wait(Duration::from_secs(2));
     let queue = Queue::on(transport, settings.with_max_deliveries(None)).await;
@@ -77,9 +78,9 @@ async fn no_accepted_message_is_lost_when_the_server_is_killed_under_a_prefetchi
 
 #[tokio::test]
 async fn a_recv_that_waits_goes_on_after_a_restart() {
-    let mut server = Server::start().await;
-    let queue = Queue::on(server.connect().await, NatsQueueSettings::default()).await;
-    let other = server.connect().await;
+    let mut server = NatsServer::start().await;
+    let queue = Queue::on(connect_to(&server).await, NatsQueueSettings::default()).await;
+    let other = connect_to(&server).await;
     let receiver = queue.open().await;
     let trouble = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -95,10 +96,10 @@ async fn a_recv_that_waits_goes_on_after_a_restart() {
 
 #[tokio::test]
 async fn a_recv_that_waits_goes_on_after_its_connection_broke() {
-    let server = Server::start().await;
-    let proxy = Proxy::before(server.port()).await;
-    let direct = Queue::on(server.connect().await, NatsQueueSettings::default()).await;
-    let config = NatsConfig::new(proxy.url()).with_connect_timeout(PATIENCE);
+    let server = NatsServer::start().await;
+    let (proxy, url) = proxy_before(&server).await;
+    let direct = Queue::on(connect_to(&server).await, NatsQueueSettings::default()).await;
+    let config = NatsConfig::new(&*url).with_connect_timeout(PATIENCE);
     let through = NatsTransport::connect(&config).await.unwrap();
     let receiver = through.open(&direct.source(), ReceiverOptions::default()).await.unwrap();
     let trouble = async {
@@ -116,9 +117,9 @@ async fn a_recv_that_waits_goes_on_after_its_connection_broke() {
 
 #[tokio::test]
 async fn without_a_connection_calls_fail_as_unavailable_and_can_be_made_again() {
-    let server = Server::start().await;
-    let proxy = Proxy::before(server.port()).await;
-    let config = NatsConfig::new(proxy.url()).with_request_timeout(Duration::from_millis(500));
+    let server = NatsServer::start().await;
+    let (proxy, url) = proxy_before(&server).await;
+    let config = NatsConfig::new(&*url).with_request_timeout(Duration::from_millis(500));
     let transport = NatsTransport::connect(&config).await.unwrap();
     let queue = Queue::on(transport, NatsQueueSettings::default()).await;
     queue.send(Message::new("held")).await;
@@ -138,15 +139,35 @@ async fn without_a_connection_calls_fail_as_unavailable_and_can_be_made_again() 
     send_persistently(&queue, &Message::new("sent")).await;
 }
 
+#[tokio::test]
+async fn a_batch_that_is_not_acknowledged_fails_as_a_whole_within_the_bound() {
+    let server = NatsServer::start().await;
+    let (proxy, url) = proxy_before(&server).await;
+    let config = NatsConfig::new(&*url).with_request_timeout(Duration::from_secs(1));
+    let through = NatsTransport::connect(&config).await.unwrap();
+    let queue = Queue::on(through, NatsQueueSettings::default()).await;
+    proxy.cut();
+    let messages: Vec<_> = (0..1_500).map(|n| Message::new(format!("{n}"))).collect();
+    let start = Instant::now();
+    let report = queue.transport.send(&queue.name, messages.clone()).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+    assert_eq!(report.len(), messages.len());
+    for (result, message) in report.into_iter().zip(messages) {
+        let failure = result.unwrap_err();
+        assert_eq!(failure.error.kind(), &TransportErrorKind::Unavailable);
+        assert_eq!(*failure.message, message);
+    }
+}
+
 /// A send whose answer was lost may have happened: under the same id it is not stored twice.
 #[tokio::test]
 async fn a_send_that_failed_can_be_made_again_without_a_second_copy() {
-    let server = Server::start().await;
-    let proxy = Proxy::before(server.port()).await;
-    let config = NatsConfig::new(proxy.url()).with_request_timeout(Duration::from_secs(1));
+    let server = NatsServer::start().await;
+    let (proxy, url) = proxy_before(&server).await;
+    let config = NatsConfig::new(&*url).with_request_timeout(Duration::from_secs(1));
     let through = NatsTransport::connect(&config).await.unwrap();
     let queue = Queue::on(through, NatsQueueSettings::default()).await;
-    let direct = Queue { transport: server.connect().await, name: queue.name.clone() };
+    let direct = Queue { transport: connect_to(&server).await, name: queue.name.clone() };
     let messages: Vec<_> = (0..50).map(|n| Message::new(format!("{n}"))).collect();
     for message in &messages {
         let cut = async {
@@ -192,9 +213,9 @@ async fn a_server_that_says_nothing_is_unavailable_within_the_bound() {
 
 #[tokio::test]
 async fn a_server_that_comes_up_late_is_waited_for_when_asked_to() {
-    let mut server = Server::start().await;
+    let mut server = NatsServer::start().await;
     server.kill().await;
-    let config = server.config().with_initial_connect_retry(true);
+    let config = config_of(&server).with_initial_connect_retry(true);
     let late = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
         server.start_again().await;
@@ -205,7 +226,7 @@ async fn a_server_that_comes_up_late_is_waited_for_when_asked_to() {
 
 #[tokio::test]
 async fn the_second_server_of_a_list_is_tried_as_well() {
-    let server = Server::start().await;
+    let server = NatsServer::start().await;
     let config = NatsConfig::new(format!("nats://127.0.0.1:{}", free_port()));
     let transport = NatsTransport::connect(&config.with_url(server.url())).await.unwrap();
     transport.health().await.unwrap();

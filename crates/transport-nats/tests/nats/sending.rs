@@ -228,13 +228,14 @@ async fn the_capabilities_say_what_this_server_can_do() {
         Feature::ScheduledSend,
         Feature::CancelScheduled,
         Feature::TimeToLive,
+        Feature::OrderedGroups,
         Feature::Deduplication,
         Feature::Peek,
         Feature::Depth,
         Feature::Redrive,
     ];
     assert!(present.iter().all(|feature| capabilities.has(*feature)));
-    let absent = [Feature::Defer, Feature::Sessions, Feature::SessionState, Feature::OrderedGroups];
+    let absent = [Feature::Defer, Feature::Sessions, Feature::SessionState];
     assert!(absent.iter().all(|feature| !capabilities.has(*feature)));
     assert!(!capabilities.detects_lost_lock && !capabilities.fences_stale_holder);
 }

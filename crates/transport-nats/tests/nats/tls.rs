@@ -1,30 +1,26 @@
 //! TLS: both sides prove who they are, and a connection without it is refused.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sealmq_queue_core::{Transport, TransportError, TransportErrorKind};
+use sealmq_test_kit::{Authority, NatsServer};
 use sealmq_transport_nats::{NatsConfig, NatsTransport};
 
-use crate::support::certificates::Authority;
-use crate::support::kind;
-use crate::support::server::Server;
+use crate::support::{config_of, kind};
 
-/// A server with a certificate of its own authority, and that authority.
-async fn server(verify: bool) -> (Server, Authority) {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path(), "authority");
-    authority.sign("server");
-    let lines = format!(
-        "tls {{ cert_file: \"FOLDER/server.pem\", key_file: \"FOLDER/server.key\", \
-         ca_file: \"FOLDER/authority.pem\", verify: {verify}, timeout: 10 }}"
-    );
-    (Server::in_folder(folder, &lines).await, authority)
+/// A server with a certificate of its own authority, that authority, and the file to trust it by.
+async fn server(options: &str) -> (NatsServer, Authority, PathBuf) {
+    let authority = Authority::new("authority");
+    let server = NatsServer::with_tls(&authority, options).await;
+    let trusted = server.folder().join("authority.pem");
+    (server, authority, trusted)
 }
 
-fn config(server: &Server) -> NatsConfig {
+fn config(server: &NatsServer) -> NatsConfig {
     NatsConfig::new(format!("tls://localhost:{}", server.port()))
         .with_connect_timeout(Duration::from_secs(20))
 }
@@ -35,17 +31,17 @@ async fn reach(config: NatsConfig) -> Result<(), TransportError> {
 
 #[tokio::test]
 async fn a_server_of_a_trusted_authority_is_reached() {
-    let (server, authority) = server(false).await;
-    reach(config(&server).with_root_ca(authority.path())).await.unwrap();
+    let (server, _, trusted) = server("").await;
+    reach(config(&server).with_root_ca(&trusted)).await.unwrap();
     let plain_scheme = NatsConfig::new(format!("nats://localhost:{}", server.port()));
-    reach(plain_scheme.with_root_ca(authority.path())).await.unwrap();
+    reach(plain_scheme.with_root_ca(&trusted)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_of_another_authority_is_refused() {
-    let (server, _) = server(false).await;
-    let other = Authority::new(server.folder(), "other");
-    let untrusted = config(&server).with_root_ca(other.path());
+    let (server, ..) = server("").await;
+    let other = Authority::new("other").write(server.folder(), "other");
+    let untrusted = config(&server).with_root_ca(other);
     assert_eq!(kind(reach(untrusted).await), TransportErrorKind::Denied);
     let by_the_system = config(&server);
     assert_eq!(kind(reach(by_the_system).await), TransportErrorKind::Denied);
@@ -53,38 +49,39 @@ async fn a_server_of_another_authority_is_refused() {
 
 #[tokio::test]
 async fn a_server_of_another_name_is_refused() {
-    let (server, authority) = server(false).await;
+    let (server, _, trusted) = server("").await;
     let other_name = NatsConfig::new(format!("tls://127.0.0.2:{}", server.port()));
     // The server listens to 127.0.0.1 only, so that this address must not even be tried by name.
-    let error = reach(other_name.with_root_ca(authority.path())).await.unwrap_err();
+    let error = reach(other_name.with_root_ca(&trusted)).await.unwrap_err();
     assert!(matches!(error.kind(), TransportErrorKind::Denied | TransportErrorKind::Unavailable));
 }
 
 #[tokio::test]
 async fn a_demanded_client_certificate_has_to_be_brought() {
-    let (server, authority) = server(true).await;
-    let trusting = || config(&server).with_root_ca(authority.path());
+    let (server, authority, trusted) = server("verify: true").await;
+    let trusting = || config(&server).with_root_ca(&trusted);
     assert_eq!(kind(reach(trusting()).await), TransportErrorKind::Denied);
 
-    let stranger = Authority::new(server.folder(), "stranger");
-    let (chain, key) = stranger.sign("strangers-client");
+    let stranger = Authority::new("stranger");
+    let (chain, key) = stranger.write_signed(server.folder(), "strangers-client");
     let strange = trusting().with_client_certificate(chain, key);
     assert_eq!(kind(reach(strange).await), TransportErrorKind::Denied);
 
-    let (chain, key) = authority.sign("client");
+    let (chain, key) = authority.write_signed(server.folder(), "client");
     reach(trusting().with_client_certificate(chain, key)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_without_tls_is_refused_once_tls_was_asked_for() {
-    let server = Server::start().await;
-    let authority = Authority::new(server.folder(), "authority");
-    let (chain, key) = authority.sign("client");
+    let server = NatsServer::start().await;
+    let authority = Authority::new("authority");
+    let trusted = authority.write(server.folder(), "authority");
+    let (chain, key) = authority.write_signed(server.folder(), "client");
     let asked_for = [
         NatsConfig::new(format!("tls://127.0.0.1:{}", server.port())),
-        server.config().with_root_ca(authority.path()),
-        server.config().with_root_ca(authority.path()).with_client_certificate(chain, key),
-        server.config().with_tls_first(),
+        config_of(&server).with_root_ca(&trusted),
+        config_of(&server).with_root_ca(&trusted).with_client_certificate(chain, key),
+        config_of(&server).with_tls_first(),
     ];
     for config in asked_for {
         let config = config.with_connect_timeout(Duration::from_secs(2));
@@ -94,9 +91,9 @@ async fn a_server_without_tls_is_refused_once_tls_was_asked_for() {
 
 #[tokio::test]
 async fn a_tls_client_of_the_callers_own_is_used_and_none_is_installed() {
-    let (server, authority) = server(false).await;
+    let (server, _, trusted) = server("").await;
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(authority.path()).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_file(&trusted).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let client = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -110,11 +107,6 @@ async fn a_tls_client_of_the_callers_own_is_used_and_none_is_installed() {
 
 #[tokio::test]
 async fn a_server_that_encrypts_first_is_reached() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path(), "authority");
-    authority.sign("server");
-    let lines = "tls { cert_file: \"FOLDER/server.pem\", key_file: \"FOLDER/server.key\", \
-                 handshake_first: true, timeout: 10 }";
-    let server = Server::in_folder(folder, lines).await;
-    reach(config(&server).with_root_ca(authority.path()).with_tls_first()).await.unwrap();
+    let (server, _, trusted) = server("handshake_first: true").await;
+    reach(config(&server).with_root_ca(&trusted).with_tls_first()).await.unwrap();
 }

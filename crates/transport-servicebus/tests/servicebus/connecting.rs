@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::support::{
-    Admin, Proxy, Queue, config, config_through, connection_string, kind, one, persistently, unique,
+    Admin, Queue, config, config_through, connection_string, kind, one, persistently, proxy, unique,
 };
 
 fn with_key(name: &str, key: &str) -> ServiceBusTransport {
@@ -68,7 +68,7 @@ async fn a_policy_may_only_do_what_it_says() {
 #[tokio::test]
 async fn a_broker_that_is_down_is_unavailable_until_it_is_back() {
     let queue = Queue::new("down").await;
-    let proxy = Proxy::start().await;
+    let proxy = proxy().await;
     proxy.cut();
     let transport = ServiceBusTransport::new(config_through(proxy.port())).unwrap();
     assert_eq!(kind(transport.health().await), Some(Kind::Unavailable));
@@ -94,6 +94,17 @@ async fn a_broker_that_says_nothing_is_not_waited_for_longer_than_said() {
     let started = Instant::now();
     assert_eq!(kind(transport.health().await), Some(Kind::Unavailable));
     assert!(started.elapsed() >= timeout && started.elapsed() < 3 * timeout);
+}
+
+#[tokio::test]
+async fn a_namespace_nobody_has_is_unavailable() {
+    let string = "Endpoint=sb://no-such-namespace.invalid;SharedAccessKeyName=root;\
+                  SharedAccessKey=k;UseDevelopmentEmulator=true";
+    let config = ServiceBusConfig::from_connection_string(string).unwrap();
+    let transport = ServiceBusTransport::new(config).unwrap();
+    let error = transport.health().await.unwrap_err();
+    assert_eq!(error.kind(), &Kind::Unavailable);
+    assert!(error.to_string().contains("no-such-namespace.invalid:5672"), "{error}");
 }
 
 #[tokio::test]

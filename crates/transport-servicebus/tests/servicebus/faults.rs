@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use sealmq_queue_core::{
     Message, ReceiverOptions, SendReceipt, Transport, TransportError, TransportErrorKind as Kind,
 };
+use sealmq_test_kit::TcpProxy;
 use sealmq_transport_servicebus::ServiceBusTransport;
 use serde_json::json;
 use tokio::time::sleep;
 
 use crate::support::{
-    PATIENCE, Proxy, QUIET, Queue, body, config_through, kind, many, nothing, one, persistently,
+    PATIENCE, QUIET, Queue, body, config_through, kind, many, nothing, one, persistently, proxy,
 };
 
-fn connect(proxy: &Proxy) -> ServiceBusTransport {
+fn connect(proxy: &TcpProxy) -> ServiceBusTransport {
     ServiceBusTransport::new(config_through(proxy.port())).unwrap()
 }
 
@@ -31,7 +32,7 @@ async fn send(
 
 #[tokio::test]
 async fn a_broken_connection_does_not_show() {
-    let (queue, proxy) = (Queue::new("broken").await, Proxy::start().await);
+    let (queue, proxy) = (Queue::new("broken").await, proxy().await);
     let transport = connect(&proxy);
     let receiver = transport.open(&queue.source(), ReceiverOptions::default()).await.unwrap();
     for number in 0..5 {
@@ -50,7 +51,7 @@ async fn a_broken_connection_does_not_show() {
 
 #[tokio::test]
 async fn a_call_that_waits_goes_on_over_an_outage() {
-    let (queue, proxy) = (Queue::new("waiting").await, Proxy::start().await);
+    let (queue, proxy) = (Queue::new("waiting").await, proxy().await);
     let transport = connect(&proxy);
     let receiver = transport.open(&queue.source(), ReceiverOptions::default()).await.unwrap();
     let outage = async {
@@ -66,7 +67,7 @@ async fn a_call_that_waits_goes_on_over_an_outage() {
 
 #[tokio::test]
 async fn waiting_in_an_outage_ends_as_unavailable() {
-    let (queue, proxy) = (Queue::new("outage").await, Proxy::start().await);
+    let (queue, proxy) = (Queue::new("outage").await, proxy().await);
     let transport = connect(&proxy);
     let receiver = transport.open(&queue.source(), ReceiverOptions::default()).await.unwrap();
     proxy.cut();
@@ -166,7 +167,7 @@ async fn a_queue_that_is_removed_is_not_found_and_may_come_back() {
 async fn no_message_is_lost_over_many_cuts() {
     const MESSAGES: usize = 300;
     let queue = Queue::locking("many-cuts", Duration::from_secs(2)).await;
-    let proxy = Proxy::start().await;
+    let proxy = proxy().await;
     let transport = connect(&proxy);
     let receiver = transport
         .open(&queue.source(), ReceiverOptions::default().with_prefetch(20))
@@ -177,7 +178,8 @@ async fn no_message_is_lost_over_many_cuts() {
             if number % 50 == 25 {
                 proxy.break_connections();
             }
-            persistently(|| send(&transport, &queue, &format!("m{number}"))).await;
+            let body = format!("m{number}");
+            persistently(|| send(&transport, &queue, &body)).await;
         }
     };
     let receiving = async {

@@ -2,9 +2,14 @@
 //!
 //! Needs the variables that `cargo xtask test` sets; without them every test fails and says so.
 
+// Everything here is test code, helpers included.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod connecting;
 mod copies;
 mod faults;
+mod official_client;
+mod outages;
 mod receiving;
 mod sending;
 mod sessions;

@@ -60,8 +60,9 @@ async fn the_largest_message_fits_with_all_its_metadata() {
     assert_eq!(delivery.message.body.len(), message.body.len());
     // A copy says more about itself than the message did, and fits too.
     delivery.receipt.abandon(Duration::from_millis(100)).await.unwrap();
-    let again = one(&*receiver).await;
-    assert!(again.message == message, "the copy is the same message");
+    let mut again = one(&*receiver).await.message;
+    again.time_to_live = message.time_to_live; // that of the copy is what is left of it
+    assert!(again == message, "the copy is the same message");
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ fn each_field_is_validated_under_its_name() {
         ("dead_letter_suffix", new().with_dead_letter_suffix("")),
         ("dead_letter_suffix", new().with_dead_letter_suffix(".dlq")),
         ("request_timeout", new().with_request_timeout(Duration::ZERO)),
+        ("poll_wait", new().with_poll_wait(Duration::from_millis(20_001))),
         ("access_key_id", new().with_static_credentials("", "secret", None)),
         ("secret_access_key", new().with_static_credentials("AKID", "", None)),
         ("root_certificates_pem", new().with_root_certificates_pem("")),
@@ -47,6 +48,8 @@ fn each_field_is_validated_under_its_name() {
         new(),
         new().with_endpoint_url("http://127.0.0.1:4566"),
         new().with_endpoint_url("https://vpce-1.sqs.eu-central-1.vpce.amazonaws.com/"),
+        new().with_poll_wait(Duration::ZERO),
+        new().with_poll_wait(Duration::from_secs(20)),
         new().with_region("us-gov-west-1").with_queue_owner("123456789012"),
         new().with_static_credentials("AKID", "secret", Some("token".into())),
     ];
@@ -75,14 +78,19 @@ fn variables_fill_in_the_configuration() {
         ("SEALMQ_SQS_ENDPOINT", "http://127.0.0.1:4566"),
         ("SEALMQ_SQS_REGION", "eu-central-1"),
         ("SEALMQ_SQS_QUEUE_TYPE", "fifo"),
+        ("SEALMQ_SQS_POLL_WAIT_SECONDS", "3"),
     ]);
     let config = config.unwrap();
     assert_eq!(config.endpoint_url.as_deref(), Some("http://127.0.0.1:4566"));
     assert_eq!(config.region.as_deref(), Some("eu-central-1"));
     assert_eq!(config.queue_type, QueueType::Fifo);
+    assert_eq!(config.poll_wait, Duration::from_secs(3));
+    assert_eq!(of(&[]).unwrap().poll_wait, Duration::from_secs(20));
     assert_eq!(of(&[]).unwrap().queue_type, QueueType::Standard);
     let refused = [
         (&[("SEALMQ_SQS_QUEUE_TYPE", "lifo")], "invalid SEALMQ_SQS_QUEUE_TYPE"),
+        (&[("SEALMQ_SQS_POLL_WAIT_SECONDS", "21")], "invalid SEALMQ_SQS_POLL_WAIT_SECONDS"),
+        (&[("SEALMQ_SQS_POLL_WAIT_SECONDS", "1.5")], "invalid SEALMQ_SQS_POLL_WAIT_SECONDS"),
         (&[("SEALMQ_SQS_CA_FILE", "/nowhere")], "invalid SEALMQ_SQS_CA_FILE"),
         (&[("SEALMQ_SQS_ENDPOINT", "nowhere")], "invalid endpoint_url"),
     ];

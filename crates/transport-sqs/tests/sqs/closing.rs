@@ -66,6 +66,27 @@ async fn closing_lets_the_poll_end_and_gives_back_what_it_brings() {
 }
 
 #[tokio::test]
+async fn closing_leaves_a_long_poll_that_gives_back_what_it_brings() {
+    let proxy = Proxy::start().await;
+    let transport = proxy.polling_long().await;
+    let queue = queue(&transport, settings()).await;
+    let receiver = open_ahead(&transport, &queue).await;
+    let cut_off = Duration::from_millis(200);
+    assert!(tokio::time::timeout(cut_off, receiver.recv(5, 20 * SECOND)).await.is_err());
+    let start = Instant::now();
+    receiver.close().await.unwrap();
+    drop(receiver);
+    transport.close().await.unwrap();
+    assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+    let others = standard().await;
+    send(&others, &queue, numbered(2)).await; // to the poll that is left
+    let next = open(&others, &queue).await;
+    assert_eq!(exactly(&*next, 2).await.len(), 2);
+    assert_eq!(proxy.count("ReceiveMessage"), 1);
+    assert_eq!(proxy.count("ChangeMessageVisibilityBatch"), 1, "the poll got them first");
+}
+
+#[tokio::test]
 async fn closing_ends_a_pending_recv() {
     let transport = standard().await;
     let queue = queue(&transport, settings()).await;

@@ -1,16 +1,13 @@
 //! Setting up: queues, credentials, regions, TLS.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::PrivateKeyDer;
 use sealmq_queue_core::{
     Certainty, DeliveryGuarantee, Feature, ReceiverOptions, Source, Support, Transport,
     TransportErrorKind,
 };
+use sealmq_test_kit::{Authority, TlsProxy};
 use sealmq_transport_sqs::{QueueType, SqsConfig, SqsQueueSettings, SqsTransport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 use crate::support::proxy::Proxy;
 use crate::support::*;
@@ -155,59 +152,48 @@ async fn credentials_that_nobody_has_are_a_denial() {
     assert!(status.unwrap().success());
 }
 
-struct TlsServer {
-    url: String,
-    authority_pem: String,
-}
-
-/// A server with a certificate of its own that finds every queue.
-async fn tls_server() -> TlsServer {
-    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![signed.cert.der().clone()], key)
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(mut stream) = acceptor.accept(stream).await else { return };
-                let mut request = [0; 16_384];
-                let _ = stream.read(&mut request).await;
-                let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
-                let _ = stream.write_all(answer.as_bytes()).await;
-                let _ = stream.flush().await;
-                tokio::time::sleep(SECOND).await;
-            });
-        }
-    });
-    TlsServer { url, authority_pem: signed.cert.pem() }
-}
-
-fn over_tls(server: &TlsServer) -> SqsConfig {
-    SqsConfig::new()
-        .with_endpoint_url(&server.url)
-        .with_region("us-east-1")
-        .with_static_credentials("AKID", "secret", None)
+/// Through TLS, trusting this authority or those of the system.
+fn over_tls(proxy: &TlsProxy, authority: Option<&Authority>) -> SqsConfig {
+    let config = config_for("http://unused.invalid")
+        .with_endpoint_url(format!("https://localhost:{}", proxy.port()));
+    match authority {
+        Some(authority) => config.with_root_certificates_pem(authority.pem()),
+        None => config,
+    }
 }
 
 #[tokio::test]
 async fn an_authority_of_ones_own_is_trusted_and_no_other() {
-    let server = tls_server().await;
-    let trusting = over_tls(&server).with_root_certificates_pem(server.authority_pem.clone());
-    SqsTransport::connect(&trusting).await.unwrap().health().await.unwrap();
-    let other = tls_server().await;
-    let wrong = over_tls(&server).with_root_certificates_pem(other.authority_pem);
-    for distrusting in [wrong, over_tls(&server)] {
+    let (own, other) = (Authority::new("own"), Authority::new("other"));
+    let proxy = TlsProxy::before(address(), &own, None).await;
+    let trusting = SqsTransport::connect(&over_tls(&proxy, Some(&own))).await.unwrap();
+    trusting.health().await.unwrap();
+    let queue = queue(&trusting, settings()).await;
+    send(&trusting, &queue, numbered(1)).await;
+    one(&*open(&trusting, &queue).await).await.receipt.complete().await.unwrap();
+    for distrusting in [over_tls(&proxy, Some(&other)), over_tls(&proxy, None)] {
         let transport = SqsTransport::connect(&distrusting).await.unwrap();
         let error = transport.health().await.unwrap_err();
         assert_eq!(error.kind(), &TransportErrorKind::Denied, "{error:?}");
+        assert!(!error.is_retryable(), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_is_not_accepted() {
+    let authority = Authority::new("own");
+    let (certificate, key) = authority.sign_for("other", &["sqs.example.com"]);
+    let proxy = TlsProxy::with_certificate(address(), (&certificate, &key), None).await;
+    let transport = SqsTransport::connect(&over_tls(&proxy, Some(&authority))).await.unwrap();
+    let error = transport.health().await.unwrap_err();
+    assert_eq!(error.kind(), &TransportErrorKind::Denied, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_wants_a_client_certificate_is_a_denial() {
+    let authority = Authority::new("own");
+    let proxy = TlsProxy::before(address(), &authority, Some(&authority)).await;
+    let transport = SqsTransport::connect(&over_tls(&proxy, Some(&authority))).await.unwrap();
+    let error = transport.health().await.unwrap_err();
+    assert_eq!(error.kind(), &TransportErrorKind::Denied, "{error:?}");
 }

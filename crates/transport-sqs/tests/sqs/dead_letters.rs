@@ -5,7 +5,7 @@ use sealmq_queue_core::{
 };
 use sealmq_transport_sqs::{SqsConfig, SqsTransport};
 
-use crate::support::proxy::{Answer, Proxy};
+use crate::support::proxy::{Answer, Proxy, refused, success};
 use crate::support::*;
 
 fn info(reason: &str, description: &str) -> Option<DeadLetterInfo> {
@@ -175,7 +175,7 @@ async fn a_redrive_that_fails_gives_the_dead_letters_back() {
     let queue = queue(&transport, settings()).await;
     let dead_letter_queue = transport.dead_letter_queue_name(&queue);
     send(&transport, &dead_letter_queue, numbered(3)).await;
-    proxy.answer("SendMessageBatch", Answer::error(403, "RequestThrottled", "slow down"));
+    proxy.answer("SendMessageBatch", refused(403, "RequestThrottled", "slow down"));
     let error = transport.redrive(&queue, 10).await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
     let dead_letters = open_dead_letters(&transport, &queue).await;
@@ -208,7 +208,7 @@ async fn sqs_can_be_asked_to_redrive_by_itself() {
     let proxy = Proxy::start().await;
     let transport = proxy.transport().await;
     let queue = queue(&transport, settings()).await;
-    proxy.answer("StartMessageMoveTask", Answer::json(r#"{"TaskHandle":"handle-1"}"#));
+    proxy.answer("StartMessageMoveTask", success(r#"{"TaskHandle":"handle-1"}"#));
     assert_eq!(transport.start_redrive(&queue, Some(50)).await.unwrap(), "handle-1");
     let request = proxy.bodies("StartMessageMoveTask").remove(0);
     assert!(request.contains(&format!(r#":{queue}-dlq""#)), "{request}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sealmq_queue_core::{Message, Transport, TransportError, TransportErrorKind};
 use sealmq_transport_sqs::SqsTransport;
 
-use crate::support::proxy::{Answer, Proxy};
+use crate::support::proxy::{Answer, Proxy, refused, success};
 use crate::support::*;
 
 use TransportErrorKind as K;
@@ -58,7 +58,7 @@ async fn each_error_of_the_service_has_its_kind_and_is_tried_once() {
     ];
     for (status, code, expected) in cases {
         let before = proxy.count("SendMessageBatch");
-        proxy.answer("SendMessageBatch", Answer::error(status, code, "told so"));
+        proxy.answer("SendMessageBatch", refused(status, code, "told so"));
         let message = Message::with_id("i", "0123456789");
         let failure = transport.send(&queue, vec![message]).await.remove(0).unwrap_err();
         let kind = failure.error.kind().clone();
@@ -78,19 +78,19 @@ async fn receiving_and_settling_are_tried_once_too() {
     let transport = proxy.transport().await;
     let queue = queue(&transport, settings()).await;
     let receiver = open(&transport, &queue).await;
-    proxy.answer("ReceiveMessage", Answer::error(500, "InternalError", ""));
+    proxy.answer("ReceiveMessage", refused(500, "InternalError", ""));
     let error = receiver.recv(1, PATIENCE).await.unwrap_err();
     assert_eq!(error.kind(), &K::Unavailable);
     assert_eq!(proxy.count("ReceiveMessage"), 1);
     send(&transport, &queue, numbered(1)).await;
     let held = one(&*receiver).await; // the receiver goes on
-    proxy.answer("DeleteMessageBatch", Answer::error(503, "ServiceUnavailable", ""));
+    proxy.answer("DeleteMessageBatch", refused(503, "ServiceUnavailable", ""));
     let failed = held.receipt.complete().await.unwrap_err();
     assert_eq!(failed.error.kind(), &K::Unavailable);
     assert_eq!(proxy.count("DeleteMessageBatch"), 1);
     proxy.answer(
         "ChangeMessageVisibilityBatch",
-        Answer::json(
+        success(
             r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,
             "Code":"AWS.SimpleQueueService.MessageNotInflight"}]}"#,
         ),
@@ -119,7 +119,8 @@ async fn a_broken_connection_is_unavailable() {
 #[tokio::test]
 async fn a_silent_service_is_given_up_after_the_timeout() {
     let proxy = Proxy::start().await;
-    let config = config_for(&proxy.url).with_request_timeout(SECOND);
+    let config = config_for(&proxy.url()).with_request_timeout(SECOND);
+    let config = config.with_poll_wait(2 * SECOND);
     let transport = SqsTransport::connect(&config).await.unwrap();
     let queue = queue(&transport, settings()).await;
     let receiver = open(&transport, &queue).await;
@@ -141,9 +142,9 @@ async fn an_answer_that_is_none_is_unavailable() {
     let proxy = Proxy::start().await;
     let transport = proxy.transport().await;
     let queue = queue(&transport, settings()).await;
-    proxy.answer("SendMessageBatch", Answer::json("<html>not json"));
+    proxy.answer("SendMessageBatch", success("<html>not json"));
     assert_eq!(refusal(&transport, &queue, Message::new("x")).await, K::Unavailable);
-    proxy.answer("SendMessageBatch", Answer::json("{}"));
+    proxy.answer("SendMessageBatch", success("{}"));
     assert_eq!(refusal(&transport, &queue, Message::new("x")).await, K::Unavailable);
 }
 
@@ -152,11 +153,11 @@ async fn no_error_shows_a_credential_a_body_or_a_value() {
     let proxy = Proxy::start().await;
     let transport = proxy.transport().await;
     let queue = queue(&transport, settings()).await;
-    let mut texts = vec![format!("{transport:?} {:?}", config_for(&proxy.url))];
+    let mut texts = vec![format!("{transport:?} {:?}", config_for(&proxy.url()))];
     let answers = [
-        Answer::error(403, "SignatureDoesNotMatch", "x-amz-security-token:session-token-value"),
-        Answer::error(400, "InvalidParameterValue", "Value attribute-value is bad. Reason: no."),
-        Answer::error(500, "InternalError", "echo: c2VjcmV0LWJvZHk="),
+        refused(403, "SignatureDoesNotMatch", "x-amz-security-token:session-token-value"),
+        refused(400, "InvalidParameterValue", "Value attribute-value is bad. Reason: no."),
+        refused(500, "InternalError", "echo: c2VjcmV0LWJvZHk="),
         Answer::Reset,
     ];
     for answer in answers {
@@ -180,7 +181,7 @@ async fn a_denial_says_who_may_not_do_what() {
     let transport = proxy.transport().await;
     let queue = queue(&transport, settings()).await;
     let reason = "User: arn:aws:iam::1:user/x is not authorized to perform: sqs:sendmessage";
-    proxy.answer("SendMessageBatch", Answer::error(400, "AccessDeniedException", reason));
+    proxy.answer("SendMessageBatch", refused(400, "AccessDeniedException", reason));
     let report = transport.send(&queue, numbered(1)).await;
     let error = &report[0].as_ref().unwrap_err().error;
     assert!(shown(error).contains(reason), "{error:?}");
@@ -193,10 +194,10 @@ async fn health_is_about_the_service_and_the_credentials() {
     let transport = proxy.transport().await;
     transport.health().await.unwrap();
     let denied = "not authorized to perform: sqs:listqueues";
-    proxy.answer("ListQueues", Answer::error(400, "AccessDeniedException", denied));
+    proxy.answer("ListQueues", refused(400, "AccessDeniedException", denied));
     transport.health().await.unwrap();
-    proxy.answer("ListQueues", Answer::error(403, "InvalidClientTokenId", "no such key"));
+    proxy.answer("ListQueues", refused(403, "InvalidClientTokenId", "no such key"));
     assert_eq!(transport.health().await.unwrap_err().kind(), &K::Denied);
-    proxy.answer("ListQueues", Answer::error(503, "ServiceUnavailable", ""));
+    proxy.answer("ListQueues", refused(503, "ServiceUnavailable", ""));
     assert_eq!(transport.health().await.unwrap_err().kind(), &K::Unavailable);
 }

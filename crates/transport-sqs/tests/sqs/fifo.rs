@@ -4,7 +4,7 @@ use sealmq_queue_core::{
     Certainty, Delivery, Feature, Message, ReceiverOptions, Source, Transport, TransportErrorKind,
 };
 
-use crate::support::proxy::{Answer, Proxy};
+use crate::support::proxy::{Answer, Proxy, refused, success};
 use crate::support::*;
 
 fn of_group(group: &str, body: &str) -> Message {
@@ -75,8 +75,7 @@ async fn an_id_that_was_seen_is_dropped_whatever_the_body() {
 #[tokio::test]
 async fn a_message_needs_a_group() {
     let proxy = Proxy::start().await;
-    let config = config_for(&proxy.url).with_queue_type(sealmq_transport_sqs::QueueType::Fifo);
-    let transport = sealmq_transport_sqs::SqsTransport::connect(&config).await.unwrap();
+    let transport = proxy.fifo().await;
     let kind = refusal(&transport, "missing.fifo", Message::new("nowhere")).await;
     assert_eq!(kind, TransportErrorKind::InvalidInput { field: "session_id" });
     let late = of_group("a", "late").with_delay(SECOND);
@@ -112,15 +111,14 @@ async fn settling_after_the_lock_ran_out_is_an_error_without_effect() {
 #[tokio::test]
 async fn an_expired_handle_is_a_lost_lock_also_by_the_services_own_words() {
     let proxy = Proxy::start().await;
-    let config = config_for(&proxy.url).with_queue_type(sealmq_transport_sqs::QueueType::Fifo);
-    let transport = sealmq_transport_sqs::SqsTransport::connect(&config).await.unwrap();
+    let transport = proxy.fifo().await;
     let queue = queue(&transport, settings()).await;
     let receiver = open(&transport, &queue).await;
     send(&transport, &queue, vec![of_group("a", "slow")]).await;
     let held = one(&*receiver).await;
     let answer = r#"{"Successful":[],"Failed":[{"Id":"0","Code":"InvalidParameterValue",
         "SenderFault":true,"Message":"Value AQEB for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."}]}"#;
-    proxy.answer("DeleteMessageBatch", Answer::json(answer));
+    proxy.answer("DeleteMessageBatch", success(answer));
     let failed = held.receipt.complete().await.unwrap_err();
     assert_eq!(failed.error.kind(), &TransportErrorKind::LockLost);
 }
@@ -146,11 +144,10 @@ async fn dead_letters_and_redriven_messages_are_not_dropped_as_duplicates() {
 #[tokio::test]
 async fn what_comes_after_a_failure_is_held_back() {
     let proxy = Proxy::start().await;
-    let config = config_for(&proxy.url).with_queue_type(sealmq_transport_sqs::QueueType::Fifo);
-    let transport = sealmq_transport_sqs::SqsTransport::connect(&config).await.unwrap();
+    let transport = proxy.fifo().await;
     let queue = queue(&transport, settings()).await;
     proxy.answer("SendMessageBatch", Answer::Forward);
-    proxy.answer("SendMessageBatch", Answer::error(500, "InternalError", "try again"));
+    proxy.answer("SendMessageBatch", refused(500, "InternalError", "try again"));
     let sent: Vec<_> = (0..30).map(|n| of_group("a", &n.to_string())).collect();
     let report = transport.send(&queue, sent).await;
     assert!(report[..10].iter().all(Result::is_ok));

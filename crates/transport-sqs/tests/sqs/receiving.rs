@@ -25,19 +25,6 @@ async fn an_empty_queue_gives_an_empty_batch_when_the_wait_is_over() {
 }
 
 #[tokio::test]
-async fn waiting_in_whole_seconds_takes_one_request() {
-    let proxy = Proxy::start().await;
-    let transport = proxy.transport().await;
-    let queue = queue(&transport, settings()).await;
-    let receiver = open(&transport, &queue).await;
-    receiver.recv(10, 3 * SECOND).await.unwrap();
-    let polls = proxy.bodies("ReceiveMessage");
-    assert_eq!(polls.len(), 1);
-    assert!(polls[0].contains(r#""WaitTimeSeconds":3"#), "{}", polls[0]);
-    assert!(polls[0].contains(r#""MaxNumberOfMessages":10"#), "{}", polls[0]);
-}
-
-#[tokio::test]
 async fn a_message_that_arrives_ends_the_wait() {
     let transport = standard().await;
     let queue = queue(&transport, settings()).await;
@@ -107,7 +94,7 @@ async fn what_sqs_does_not_have_is_refused_before_any_request() {
 #[tokio::test]
 async fn a_dropped_recv_loses_nothing() {
     let proxy = Proxy::start().await;
-    let transport = proxy.transport().await;
+    let transport = proxy.polling_long().await;
     let queue = queue(&transport, settings()).await;
     let receiver = open(&transport, &queue).await;
     let cut_off = Duration::from_millis(300);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sealmq_queue_core::{Message, Transport, TransportErrorKind};
 
-use crate::support::proxy::{Answer, Proxy};
+use crate::support::proxy::{Proxy, success};
 use crate::support::*;
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn what_the_service_refuses_of_a_batch_fails_in_its_place() {
         failed(1, "InvalidMessageContents", true, "Value secret is bad. Reason: bad character"),
         failed(4, "RequestThrottled", false, "slow down"),
     );
-    proxy.answer("SendMessageBatch", Answer::json(answer));
+    proxy.answer("SendMessageBatch", success(answer));
     let sent = numbered(6);
     let report = transport.send(&queue, sent.clone()).await;
     let kinds: Vec<_> = report

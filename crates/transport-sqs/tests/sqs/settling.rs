@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sealmq_queue_core::{Certainty, Settlement, TransportErrorKind};
 
-use crate::support::proxy::{Answer, Proxy};
+use crate::support::proxy::{Answer, Proxy, success};
 use crate::support::*;
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn one_failure_in_a_batch_gives_that_receipt_back() {
     let ids: Vec<_> = held.iter().map(|d| d.receipt.metadata().broker_id.clone()).collect();
     let answer = r#"{"Successful":[{"Id":"0"},{"Id":"2"}],
         "Failed":[{"Id":"1","Code":"ReceiptHandleIsInvalid","SenderFault":true}]}"#;
-    proxy.answer("DeleteMessageBatch", Answer::json(answer));
+    proxy.answer("DeleteMessageBatch", success(answer));
     let batch = held.into_iter().map(|delivery| (delivery.receipt, Settlement::Complete));
     let mut results = receiver.settle_batch(batch.collect()).await;
     assert!(results[0].is_ok() && results[2].is_ok());

@@ -1,9 +1,6 @@
 //! What the tests share: servers, queues, and short ways to send and receive.
 
-pub(crate) mod certificates;
 pub(crate) mod jwt;
-pub(crate) mod proxy;
-pub(crate) mod server;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,6 +9,7 @@ use sealmq_queue_core::{
     Delivery, Message, Receiver, ReceiverOptions, SendReceipt, Source, Transport, TransportError,
     TransportErrorKind, new_message_id,
 };
+use sealmq_test_kit::{NatsServer, TcpProxy, required};
 use sealmq_transport_nats::{NatsConfig, NatsQueueSettings, NatsTransport};
 
 /// A lock that a test can wait for.
@@ -23,12 +21,7 @@ pub(crate) const QUIET: Duration = Duration::from_millis(300);
 
 /// The address of the shared server.
 pub(crate) fn url() -> String {
-    variable("SEALMQ_NATS_URL")
-}
-
-/// The value of a variable that `cargo xtask test` sets.
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`"))
+    required("SEALMQ_NATS_URL")
 }
 
 /// A configuration for the shared server.
@@ -39,6 +32,23 @@ pub(crate) fn config() -> NatsConfig {
 /// A connection to the shared server.
 pub(crate) async fn connect() -> NatsTransport {
     NatsTransport::connect(&config()).await.unwrap()
+}
+
+/// A configuration for a server of the test's own.
+pub(crate) fn config_of(server: &NatsServer) -> NatsConfig {
+    NatsConfig::new(server.url()).with_connect_timeout(PATIENCE)
+}
+
+/// A connection to a server of the test's own.
+pub(crate) async fn connect_to(server: &NatsServer) -> NatsTransport {
+    NatsTransport::connect(&config_of(server)).await.unwrap()
+}
+
+/// A proxy before a server of the test's own, and its address.
+pub(crate) async fn proxy_before(server: &NatsServer) -> (TcpProxy, String) {
+    let proxy = TcpProxy::before(format!("127.0.0.1:{}", server.port())).await;
+    let url = format!("nats://{}", proxy.address());
+    (proxy, url)
 }
 
 /// A name that no other test uses.

@@ -1,7 +1,7 @@
 //! What the tests share: the server, queues of their own, and ways to send and receive.
 
 mod admin;
-mod proxy;
+mod server;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -10,27 +10,33 @@ use sealmq_queue_core::{
     Delivery, Message, Receiver, ReceiverOptions, SendReceipt, SessionSelector, Source, Transport,
     TransportError, TransportErrorKind as Kind,
 };
+use sealmq_test_kit::{TcpProxy, required};
 use sealmq_transport_servicebus::{ServiceBusConfig, ServiceBusTransport};
 use serde_json::{Value, json};
 
 pub(crate) use admin::Admin;
-pub(crate) use proxy::Proxy;
+pub(crate) use server::Server;
 
 /// How long to wait for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to look before nothing is taken to be there.
 pub(crate) const QUIET: Duration = Duration::from_millis(400);
 
-/// The value of a variable, or why there can be no test.
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| {
-        panic!("{name} is not set: `cargo xtask test` starts the server and sets it")
-    })
-}
-
 /// The connection string of the server.
 pub(crate) fn connection_string() -> String {
-    variable("SEALMQ_SERVICEBUS_CONNECTION_STRING")
+    required("SEALMQ_SERVICEBUS_CONNECTION_STRING")
+}
+
+/// Where the server listens: `host:port`.
+pub(crate) fn endpoint() -> String {
+    let string = connection_string();
+    let endpoint = string.split(';').find_map(|part| part.strip_prefix("Endpoint=sb://"));
+    endpoint.expect("an endpoint").trim_end_matches('/').to_owned()
+}
+
+/// The faults of the server strike every connection; those of a proxy strike its own only.
+pub(crate) async fn proxy() -> TcpProxy {
+    TcpProxy::before(endpoint()).await
 }
 
 /// The settings for the server.

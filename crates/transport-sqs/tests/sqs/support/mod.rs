@@ -9,6 +9,7 @@ use sealmq_queue_core::{
     Delivery, Message, Receiver, ReceiverOptions, Source, Transport, TransportErrorKind,
     new_message_id,
 };
+use sealmq_test_kit::required;
 use sealmq_transport_sqs::{QueueType, SqsConfig, SqsQueueSettings, SqsTransport};
 
 pub(crate) const SECRET: &str = "very-secret-access-key";
@@ -16,14 +17,21 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn endpoint() -> String {
-    std::env::var("SEALMQ_SQS_ENDPOINT").unwrap_or_else(|_| {
-        panic!("SEALMQ_SQS_ENDPOINT is not set: `cargo xtask test` starts a server and sets it")
-    })
+    required("SEALMQ_SQS_ENDPOINT")
+}
+
+/// `host:port` of the server, for what stands before it.
+pub(crate) fn address() -> String {
+    let endpoint = endpoint();
+    let address = endpoint.strip_prefix("http://").expect("a server without TLS");
+    address.trim_end_matches('/').to_owned()
 }
 
 /// With the default credentials against AWS, which is reached by https, and made up ones else.
+/// Polls are short, so that closing leaves none running; the server may be slow on a busy machine.
 pub(crate) fn config_for(endpoint: &str) -> SqsConfig {
     let config = SqsConfig::new().with_endpoint_url(endpoint);
+    let config = config.with_poll_wait(SECOND).with_request_timeout(20 * SECOND);
     match endpoint.starts_with("http://") {
         true => config.with_region("us-east-1").with_static_credentials("AKIDTEST", SECRET, None),
         false => config,
