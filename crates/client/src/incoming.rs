@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use sealmq_crypto_core::{CryptoError, MessageKey};
+use sealmq_crypto_core::CryptoError;
 use sealmq_queue_core::{Attributes, Certainty, DeliveryMetadata, Message};
 
 use crate::bound::TRACEPARENT;
@@ -30,7 +30,7 @@ pub struct IncomingMessage {
 /// What is known of the seal of a message.
 #[derive(Debug, Clone)]
 pub(crate) struct Seal {
-    pub(crate) key: Arc<MessageKey>,
+    pub(crate) key_label: Arc<str>,
     pub(crate) encrypted_at_ms: u64,
 }
 
@@ -47,7 +47,7 @@ impl IncomingMessage {
 
     /// The key id or KEK alias that opened it.
     pub fn key_id(&self) -> Option<&str> {
-        self.seal.as_ref().map(|seal| seal.key.label())
+        self.seal.as_ref().map(|seal| &*seal.key_label)
     }
 
     /// When it was sealed; authentic.

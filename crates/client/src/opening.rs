@@ -268,7 +268,10 @@ enum Admitted {
 }
 
 fn admitted_at_any_age(sealed: OpenedMessage, bound: String) -> Admitted {
-    let seal = Seal { key: Arc::clone(sealed.key()), encrypted_at_ms: sealed.encrypted_at_ms() };
+    let seal = Seal {
+        key_label: Arc::clone(sealed.key_label()),
+        encrypted_at_ms: sealed.encrypted_at_ms(),
+    };
     Admitted::Sealed { plaintext: sealed.danger_release_at_any_age(), seal, bound }
 }
 

@@ -11,6 +11,19 @@ use crate::secret::EncryptionKey;
 /// Length of the commitment in bytes.
 pub(crate) const COMMITMENT_LEN: usize = 32;
 
+/// What a body is bound to besides its key: the header and the context, as one hash.
+pub(crate) fn context_hash(
+    fixed: &[u8; FIXED_LEN],
+    context: &EncryptionContext,
+) -> [u8; COMMITMENT_LEN] {
+    let mut hasher = Sha256::new_with_prefix(b"QRE1/context");
+    hasher.update(fixed);
+    for part in context.parts() {
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
 /// What is derived for one message: 32 bytes of AEAD key, then 32 bytes of commitment.
 pub(crate) struct MessageSecrets(Zeroizing<[u8; 64]>);
 
@@ -41,16 +54,10 @@ impl KeyDerivation {
         fixed: &[u8; FIXED_LEN],
         context: &EncryptionContext,
     ) -> MessageSecrets {
-        let mut hasher = Sha256::new_with_prefix(b"QRE1/context");
-        hasher.update(fixed);
-        for part in context.parts() {
-            hasher.update(part);
-        }
-        let context_hash = hasher.finalize();
+        let context_hash = context_hash(fixed, context);
         let mut okm = Zeroizing::new([0; 64]);
         // Expanding fails only beyond 255 hash lengths; 64 bytes are two.
-        let expanded =
-            self.0.expand_multi_info(&[b"QRE1/message", context_hash.as_slice()], okm.as_mut());
+        let expanded = self.0.expand_multi_info(&[b"QRE1/message", &context_hash], okm.as_mut());
         debug_assert!(expanded.is_ok());
         MessageSecrets(okm)
     }

@@ -30,6 +30,7 @@ mod keys;
 mod message_key;
 mod provider;
 mod random;
+mod remote;
 mod replay;
 mod secret;
 mod suite;
@@ -62,6 +63,7 @@ pub use message_key::MessageKey;
 pub use provider::{
     AesGcmCryptoProvider, AesGcmCryptoProviderBuilder, CryptoProvider, OpenedMessage, SealRequest,
 };
+pub use remote::{REMOTE_OVERHEAD_BYTES, RemoteSeal, RemoteSealed};
 pub use replay::{DeliveryIdentity, MemoryReplayGuard, ReplayError, ReplayGuard, Reservation};
 pub use secret::EncryptionKey;
 pub use suite::Suite;

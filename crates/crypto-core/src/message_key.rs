@@ -1,5 +1,7 @@
 //! A key made ready: sealing one body into a frame, opening one frame in place.
 
+use std::sync::Arc;
+
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -24,7 +26,7 @@ pub struct MessageKey {
     mode: u8,
     reference: Vec<u8>,
     header_len: u16,
-    label: String,
+    label: Arc<str>,
 }
 
 impl MessageKey {
@@ -64,6 +66,10 @@ impl MessageKey {
         &self.label
     }
 
+    pub(crate) fn shared_label(&self) -> Arc<str> {
+        Arc::clone(&self.label)
+    }
+
     /// Seals one body with a nonce from the kernel. One allocation: the frame.
     ///
     /// # Errors
@@ -91,7 +97,7 @@ impl MessageKey {
         encrypted_at_ms: u64,
         nonce: &[u8; NONCE_LEN],
     ) -> Result<Vec<u8>, CryptoError> {
-        let header_len = self.header_len;
+        let (suite, header_len) = (suite.in_process()?, self.header_len);
         let fields = FrameFields { suite, mode: self.mode, encrypted_at_ms, nonce, header_len };
         let header = write_header(&fields);
         let fixed = fixed_of(&header);
@@ -137,10 +143,11 @@ impl MessageKey {
         sealed: &'a mut [u8],
         context: &EncryptionContext,
     ) -> Result<&'a mut [u8], CryptoError> {
+        let suite = header.suite.in_process()?;
         let secrets = self.derivation.derive(&header.fixed, context);
         let committed: bool = secrets.commitment().ct_eq(&header.commitment).into();
         let aad = associated_data(&header.fixed, &secrets);
-        if !committed || backend.open(header.suite, secrets.aead_key(), &aad, sealed).is_err() {
+        if !committed || backend.open(suite, secrets.aead_key(), &aad, sealed).is_err() {
             sealed.zeroize();
             return Err(CryptoError::authentication_failed());
         }

@@ -46,14 +46,15 @@ pub struct OpenedMessage {
     plaintext: Bytes,
     encrypted_at_ms: u64,
     nonce: Nonce,
-    key: Arc<MessageKey>,
+    key_label: Arc<str>,
 }
 
 impl OpenedMessage {
-    /// An opened message, for implementations of [`CryptoProvider`].
-    pub fn new(plaintext: Bytes, sealed: &EncryptedMessage, key: Arc<MessageKey>) -> Self {
+    /// An opened message, for implementations of [`CryptoProvider`]; `key_label` is the key id or
+    /// KEK alias.
+    pub fn new(plaintext: Bytes, sealed: &EncryptedMessage, key_label: Arc<str>) -> Self {
         let (encrypted_at_ms, nonce) = (sealed.encrypted_at_ms(), sealed.nonce());
-        Self { plaintext, encrypted_at_ms, nonce, key }
+        Self { plaintext, encrypted_at_ms, nonce, key_label }
     }
 
     /// When it was sealed, in Unix milliseconds; authentic.
@@ -66,9 +67,9 @@ impl OpenedMessage {
         self.nonce
     }
 
-    /// The key that opened it; its label is the key id or KEK alias.
-    pub fn key(&self) -> &Arc<MessageKey> {
-        &self.key
+    /// The id of the key that opened it, or the alias of its KEK.
+    pub fn key_label(&self) -> &Arc<str> {
+        &self.key_label
     }
 
     /// The body, if the message is fresh enough.
@@ -92,7 +93,7 @@ impl fmt::Debug for OpenedMessage {
         f.debug_struct("OpenedMessage")
             .field("plaintext_bytes", &self.plaintext.len())
             .field("encrypted_at_ms", &self.encrypted_at_ms)
-            .field("key", &self.key.label())
+            .field("key", &self.key_label)
             .finish_non_exhaustive()
     }
 }
@@ -209,9 +210,10 @@ impl AesGcmCryptoProviderBuilder {
     ///
     /// # Errors
     /// `InvalidInput` names `keys` when there is no key source at all, or `aead_backend` when it
-    /// is not built in.
+    /// is not built in; `Unsupported` when the suite is [`Suite::Remote`].
     pub fn build(self) -> Result<AesGcmCryptoProvider, CryptoError> {
         self.0.backend.require()?;
+        self.0.suite.in_process()?;
         if self.0.named.is_none() && self.0.keyring.is_none() {
             let reason = "neither a key provider nor a key service is configured";
             return Err(CryptoError::invalid_input("keys", reason));
@@ -327,7 +329,7 @@ impl AesGcmCryptoProvider {
         let header = AuthenticatedHeader::of(frame);
         let plaintext_len = key.open_sealed(self.backend, &header, &mut body, context)?.len();
         body.truncate(plaintext_len);
-        Ok(OpenedMessage::new(body.into(), message, key))
+        Ok(OpenedMessage::new(body.into(), message, key.shared_label()))
     }
 }
 

@@ -9,7 +9,7 @@ use sealmq_keys_local::MemoryKms;
 use sealmq_queue_core::Message;
 
 use crate::support::{
-    Metrics, QUEUE, SECOND, SwitchedKms, World, key_id, next_opened, next_rejected, sealing,
+    LOCK, Metrics, QUEUE, SECOND, SwitchedKms, World, key_id, next_opened, next_rejected, sealing,
     take_texts, with_body,
 };
 
@@ -102,6 +102,20 @@ async fn sealing_and_opening_are_timed_per_message() {
     for histogram in ["queue_seal_seconds", "queue_open_seconds"] {
         assert_eq!(metrics.samples(histogram, &[("queue", QUEUE)]), 8, "{histogram}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_was_gone_when_its_message_was_settled_is_counted() {
+    let ((), metrics) = Metrics::of(async {
+        let world = World::new();
+        let client = world.sealing();
+        client.send(Message::new("body")).await.unwrap();
+        let received = next_opened(&client).await;
+        tokio::time::sleep(LOCK).await;
+        received.complete().await.unwrap_err();
+    })
+    .await;
+    assert_eq!(metrics.counter("queue_lock_lost_total", &[("queue", QUEUE)]), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ fn key(suite: Suite, key: &[u8]) -> Result<LessSafeKey, ::aws_lc_rs::error::Unsp
     let algorithm = match suite {
         Suite::Aes256Gcm => &AES_256_GCM,
         Suite::ChaCha20Poly1305 => &CHACHA20_POLY1305,
+        Suite::Remote => return Err(::aws_lc_rs::error::Unspecified), // refused before it comes here
     };
     UnboundKey::new(algorithm, key).map(LessSafeKey::new)
 }

@@ -19,6 +19,7 @@ pub(super) fn seal(
     let sealed = match suite {
         Suite::Aes256Gcm => seal_with::<Aes256Gcm>(key, nonce, aad, in_out),
         Suite::ChaCha20Poly1305 => seal_with::<ChaCha20Poly1305>(key, nonce, aad, in_out),
+        Suite::Remote => Err(Error), // refused before it comes here
     };
     // Fails only for a body beyond the cipher's own limit of 2^36 bytes.
     sealed.map_err(|_| CryptoError::invalid_input("body", "too large for the cipher"))
@@ -34,6 +35,7 @@ pub(super) fn open(
     let opened = match suite {
         Suite::Aes256Gcm => open_with::<Aes256Gcm>(key, nonce, aad, in_out),
         Suite::ChaCha20Poly1305 => open_with::<ChaCha20Poly1305>(key, nonce, aad, in_out),
+        Suite::Remote => Err(Error), // refused before it comes here
     };
     opened.map_err(|_| OpenError)
 }
