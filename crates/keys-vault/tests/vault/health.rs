@@ -1,0 +1,53 @@
+//! The states of a server, told apart.
+
+use sealmq_crypto_core::{KeyErrorKind, KeyManagementService};
+use sealmq_keys_vault::{VaultAuth, VaultClient, VaultConfig, VaultHealth};
+use sealmq_test_kit::{Answer, HttpProxy, VaultAdmin, VaultServer};
+
+use crate::support::{client, context, kind, service};
+
+#[tokio::test]
+async fn ready_unauthenticated_sealed_and_unreachable_are_told_apart() {
+    let mut server = VaultServer::start().await;
+    let admin = server.admin().clone();
+    let mount = admin.mount_transit().await;
+    let ours = client(admin.address(), admin.token()).await;
+    assert_eq!(ours.health().await, VaultHealth::Ready);
+    let strange = client(admin.address(), "s.not-a-token").await;
+    assert_eq!(strange.health().await, VaultHealth::Unauthenticated);
+    let service = service(ours.clone(), &mount);
+    service.generate_dek(&context("acme")).await.unwrap();
+    admin.must("POST", "sys/seal", "{}").await;
+    assert_eq!(ours.health().await, VaultHealth::Sealed);
+    let refused = service.generate_dek(&context("acme")).await;
+    assert_eq!(kind(refused), KeyErrorKind::Unavailable, "a sealed server blames no message");
+    server.kill().await;
+    assert_eq!(ours.health().await, VaultHealth::Unreachable);
+    let refused = service.generate_dek(&context("acme")).await;
+    assert_eq!(kind(refused), KeyErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn standby_uninitialized_and_what_is_no_such_server_are_told_apart() {
+    let admin = VaultAdmin::from_env();
+    let proxy = HttpProxy::before(admin.authority()).await;
+    let config = VaultConfig::new(proxy.url(), VaultAuth::token(admin.token()));
+    let client = VaultClient::connect(config).await.unwrap();
+    let state = r#"{"initialized":true,"sealed":false,"standby":true,"version":"2.7.2"}"#;
+    for (status, body, expected) in [
+        (429, state, VaultHealth::Standby),
+        (473, state, VaultHealth::Standby),
+        (429, r#"{"errors":["rate limit quota exceeded"]}"#, VaultHealth::Unreachable),
+        (501, state, VaultHealth::Uninitialized),
+        (503, state, VaultHealth::Sealed),
+        (200, "<html>a login page</html>", VaultHealth::Unreachable),
+        (302, "", VaultHealth::Unreachable),
+        (500, "", VaultHealth::Unreachable),
+    ] {
+        proxy.answer(|request| request.path == "/v1/sys/health", Answer::json(status, body));
+        assert_eq!(client.health().await, expected, "{status} {body}");
+    }
+    proxy.answer(|_| true, Answer::Reset);
+    assert_eq!(client.health().await, VaultHealth::Unreachable);
+    assert_eq!(client.health().await, VaultHealth::Ready);
+}
