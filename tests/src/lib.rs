@@ -3,6 +3,7 @@
 //! - [`transport`]: the suite for `Transport` adapters, its harness and its cases.
 //! - [`client`]: the same, with the cases of the client over the adapter.
 //! - [`keys`]: the suites for `KeyManagementService` and `KeyProvider` adapters.
+//! - [`portability`]: from one transport to another.
 //! - [`backends`]: how the adapters of this repository are set up for them.
 //! - [`suite`]: the program around the cases; [`runner`]: one case on its own runtime.
 
@@ -16,6 +17,7 @@ pub mod backends;
 pub mod client;
 pub mod keys;
 pub mod outcome;
+pub mod portability;
 pub mod runner;
 pub mod skips;
 pub mod suite;

@@ -8,7 +8,7 @@ use sealmq_crypto_core::format::{Frame, TAG_LEN};
 use sealmq_crypto_core::{CryptoConfig, CryptoErrorKind};
 use sealmq_queue_core::{Bytes, Message, TransportErrorKind};
 
-use super::support::{builder, keyring, nothing_comes, opened, rejected, send};
+use super::support::{builder, keyring, listen, nothing_comes, opened, rejected, send};
 use crate::outcome::{CaseResult, Stop};
 use crate::transport::case::case_table;
 use crate::transport::{Case, Ctx, Queue};
@@ -37,6 +37,7 @@ async fn complete(ctx: &Ctx, message: sealmq_client::ReceivedMessage) -> CaseRes
 async fn ciphertext_roundtrip_every_transport(ctx: Ctx) -> CaseResult {
     let (queue, keys) = (ctx.queue().await?, keyring()?);
     let client = builder(&ctx, &queue, &keys).build()?;
+    listen(&client).await?;
     let all_bytes: Vec<u8> = (0..=255).collect();
     let bodies = [
         Bytes::new(),
@@ -63,6 +64,7 @@ async fn ciphertext_roundtrip_every_transport(ctx: Ctx) -> CaseResult {
 async fn headers_bound_as_aad_survive_transport(ctx: Ctx) -> CaseResult {
     let (queue, keys) = (ctx.queue().await?, keyring()?);
     let client = builder(&ctx, &queue, &keys).build()?;
+    listen(&client).await?;
     let mut sent = queue
         .message("bound to all of this")
         .with_correlation_id("request 7, žluť")
@@ -93,6 +95,7 @@ async fn headers_bound_as_aad_survive_transport(ctx: Ctx) -> CaseResult {
 async fn max_plaintext_reported_equals_actual(ctx: Ctx) -> CaseResult {
     let (queue, keys) = (ctx.queue().await?, keyring()?);
     let client = builder(&ctx, &queue, &keys).build()?;
+    listen(&client).await?;
     for message in [queue.message(""), queue.message("").with_attribute("tenant", "acme")] {
         let limit = client.max_body_bytes(&message);
         if limit > LARGEST_BODY_TESTED {

@@ -8,7 +8,7 @@ mod crypto;
 mod handlers;
 mod renewal;
 mod stopping;
-mod support;
+pub(crate) mod support;
 
 use crate::suite::Suite;
 use crate::transport::{self, Backend, Case};

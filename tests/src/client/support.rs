@@ -20,18 +20,18 @@ use crate::transport::{Ctx, Queue};
 const LOGICAL_QUEUE: &str = "contract";
 
 /// A keyring whose frames are as long as frames can be.
-pub(super) fn keyring() -> CaseResult<MemoryKeyring> {
+pub(crate) fn keyring() -> CaseResult<MemoryKeyring> {
     let longest = "k".repeat(64);
     Ok(MemoryKeyring::generate(EncryptionKeyId::new(&longest)?)?)
 }
 
 /// A client of this queue that seals with these keys, over the connection of the case.
-pub(super) fn builder(ctx: &Ctx, queue: &Queue, keys: &MemoryKeyring) -> QueueClientBuilder {
+pub(crate) fn builder(ctx: &Ctx, queue: &Queue, keys: &MemoryKeyring) -> QueueClientBuilder {
     builder_over(Arc::clone(ctx.transport()), ctx, queue, keys)
 }
 
 /// The same over a connection of its own.
-pub(super) fn builder_over(
+pub(crate) fn builder_over(
     transport: Arc<dyn Transport>,
     ctx: &Ctx,
     queue: &Queue,
@@ -46,14 +46,21 @@ pub(super) fn builder_over(
         .with_retry(RetryPolicy::default().with_max_attempts(10))
 }
 
+/// Opens the client's receiver: where listening makes queues, what was sent before is not heard.
+pub(super) async fn listen(client: &QueueClient) -> CaseResult {
+    let early = client.receive(1, Duration::ZERO).await?;
+    check!(early.is_empty(), "nothing was sent yet");
+    Ok(())
+}
+
 /// Sends the message, which must be accepted.
-pub(super) async fn send(client: &QueueClient, message: Message) -> CaseResult {
+pub(crate) async fn send(client: &QueueClient, message: Message) -> CaseResult {
     client.send(message).await?;
     Ok(())
 }
 
 /// So many messages as one batch, all of which must be accepted.
-pub(super) async fn send_many(client: &QueueClient, queue: &Queue, count: usize) -> CaseResult {
+pub(crate) async fn send_many(client: &QueueClient, queue: &Queue, count: usize) -> CaseResult {
     for sent in client.send_batch(queue.messages(count)).await {
         sent?;
     }
@@ -61,7 +68,7 @@ pub(super) async fn send_many(client: &QueueClient, queue: &Queue, count: usize)
 }
 
 /// The next message, which must come and open.
-pub(super) async fn opened(ctx: &Ctx, client: &QueueClient) -> CaseResult<ReceivedMessage> {
+pub(crate) async fn opened(ctx: &Ctx, client: &QueueClient) -> CaseResult<ReceivedMessage> {
     match next(ctx, client).await? {
         Ok(message) => Ok(message),
         Err(rejected) => Err(Stop::broken(format!("the message opens, but: {rejected:?}"))),
@@ -69,7 +76,7 @@ pub(super) async fn opened(ctx: &Ctx, client: &QueueClient) -> CaseResult<Receiv
 }
 
 /// The next message, which must come and not open.
-pub(super) async fn rejected(ctx: &Ctx, client: &QueueClient) -> CaseResult<Box<RejectedMessage>> {
+pub(crate) async fn rejected(ctx: &Ctx, client: &QueueClient) -> CaseResult<Box<RejectedMessage>> {
     match next(ctx, client).await? {
         Ok(message) => Err(Stop::broken(format!("the message is refused, but: {message:?}"))),
         Err(rejected) => Ok(rejected),
@@ -90,19 +97,19 @@ async fn next(ctx: &Ctx, client: &QueueClient) -> CaseResult<sealmq_client::Rece
 }
 
 /// Nothing more comes, because of `why`.
-pub(super) async fn nothing_comes(ctx: &Ctx, client: &QueueClient, why: &str) -> CaseResult {
+pub(crate) async fn nothing_comes(ctx: &Ctx, client: &QueueClient, why: &str) -> CaseResult {
     let received = client.receive(10, ctx.timing().quiet).await?;
     check!(received.is_empty(), "{why}, but {} more came: {received:?}", received.len());
     Ok(())
 }
 
 /// Waits until the count is reached, which must be soon.
-pub(super) async fn reaches(ctx: &Ctx, counter: &AtomicUsize, count: usize) -> CaseResult {
+pub(crate) async fn reaches(ctx: &Ctx, counter: &AtomicUsize, count: usize) -> CaseResult {
     until(ctx, &format!("{count} are counted"), || counter.load(Ordering::SeqCst) >= count).await
 }
 
 /// Waits until the condition holds, which must be soon.
-pub(super) async fn until(ctx: &Ctx, what: &str, holds: impl Fn() -> bool) -> CaseResult {
+pub(crate) async fn until(ctx: &Ctx, what: &str, holds: impl Fn() -> bool) -> CaseResult {
     let waiting = async {
         while !holds() {
             ctx.sleep(Duration::from_millis(10)).await;

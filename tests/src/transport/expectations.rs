@@ -44,6 +44,10 @@ pub struct Expectations {
     pub exhausted_reason: Option<&'static str>,
     /// Whether the receipt of a dropped duplicate says that it is one.
     pub reports_duplicates: bool,
+    /// Whether the broker takes or refuses the messages of one request as a whole.
+    pub refuses_whole_requests: bool,
+    /// Whether a queue is there because, and as long as, somebody listens to it.
+    pub listening_makes_queues: bool,
     /// Messages nobody fetches.
     pub slow_consumer: SlowConsumer,
 }
@@ -64,6 +68,8 @@ impl Expectations {
             certainty: capabilities.settlement_certainty,
             exhausted_reason: None,
             reports_duplicates: true,
+            refuses_whole_requests: false,
+            listening_makes_queues: false,
             slow_consumer: SlowConsumer::Keeps,
         }
     }

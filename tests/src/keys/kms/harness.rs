@@ -43,6 +43,12 @@ pub trait KmsHarness: Send + Sync {
         Err(Stop::skip("first use always creates"))
     }
 
+    /// Whether the service refuses some of the rotations that two clients make at once, to be tried
+    /// again. Their versions may then be counted or not.
+    fn rotations_of_two_clients_may_clash(&self) -> bool {
+        false
+    }
+
     /// The version of the KEK that a wrapped form names.
     fn version_of(&self, _wrapped: &[u8]) -> CaseResult<KekVersion> {
         Err(Stop::skip("a wrapped form does not show its version"))

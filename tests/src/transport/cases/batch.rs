@@ -25,6 +25,10 @@ pub(super) const CASES: &[Case] = case_table! { "batch":
 /// The most bytes that a test of a limit sends.
 const MOST_BYTES_TESTED: usize = 64 << 20;
 
+fn ids(messages: &[Message]) -> BTreeSet<String> {
+    messages.iter().map(|message| message.id.clone()).collect()
+}
+
 /// A batch larger than one request of the broker is sent in several.
 async fn batch_send_chunks_25(ctx: Ctx) -> CaseResult {
     let queue = ctx.queue().await?;
@@ -41,7 +45,14 @@ async fn batch_send_reports_index_aligned_partial_failure(ctx: Ctx) -> CaseResul
     let spec = QueueSpec { max_messages: Some(3), ..ctx.spec() };
     let queue = ctx.queue_with(spec).await?;
     let reader = queue.reader().await?;
-    let sent = queue.messages(6);
+    let mut sent = queue.messages(6);
+    if ctx.expectations().refuses_whole_requests {
+        // No two of them fit into one request.
+        let body_bytes = ctx.capabilities().limits.max_body_bytes(0) / 5 * 3;
+        for (message, filling) in sent.iter_mut().zip(b'a'..) {
+            message.body = vec![filling; body_bytes].into();
+        }
+    }
     let report = queue.try_send_all(sent.clone()).await?;
     let mut stored = Vec::new();
     for (message, result) in sent.iter().zip(report) {
@@ -65,8 +76,8 @@ async fn batch_send_reports_index_aligned_partial_failure(ctx: Ctx) -> CaseResul
     check_eq!(stored.len(), 3, "three messages fit, whatever came with them");
     let taken = reader.take_all(stored.len()).await?;
     check_eq!(
-        bodies(&taken),
-        bodies(&stored),
+        ids(&taken),
+        ids(&stored),
         "exactly the messages reported as accepted are in the queue"
     );
     Ok(())
@@ -85,9 +96,6 @@ async fn batch_total_size_limit_split(ctx: Ctx) -> CaseResult {
     let sent: Vec<_> = messages.collect();
     queue.send_all(sent.clone()).await?;
     let taken = reader.take_all(4).await?;
-    let ids = |messages: &[Message]| -> BTreeSet<String> {
-        messages.iter().map(|message| message.id.clone()).collect()
-    };
     check_eq!(ids(&taken), ids(&sent), "every message of the batch arrives");
     Ok(())
 }

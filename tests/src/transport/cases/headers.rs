@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sealmq_queue_core::{Attributes, Message};
+use sealmq_queue_core::{Attributes, Message, TransportErrorKind};
 
 use crate::outcome::{CaseResult, Stop};
 use crate::transport::case::case_table;
@@ -25,6 +25,8 @@ pub(super) const CASES: &[Case] = case_table! { "headers":
 
 /// More attributes than this no test sends; a transport that takes more counts as unlimited.
 const MOST_ATTRIBUTES_TESTED: usize = 1_000;
+/// The most bytes of attributes that a test of a limit makes.
+const MOST_BYTES_TESTED: usize = 64 << 20;
 
 /// Each set of attributes arrives as it was sent.
 async fn arrive_unchanged(
@@ -113,26 +115,38 @@ async fn headers_empty_values_defined(ctx: Ctx) -> CaseResult {
     }
 }
 
-/// As many attributes as the transport declares, and some more.
-fn attributes_at_limit(ctx: &Ctx, over: usize) -> CaseResult<Attributes> {
-    let limit = ctx.capabilities().limits.max_attributes;
-    if limit > MOST_ATTRIBUTES_TESTED {
-        return Err(Stop::skip("attributes are not limited in number"));
-    }
-    let numbered = (0..limit + over).map(|n| (format!("attribute-{n}"), format!("value {n}")));
-    Ok(numbered.collect())
+/// So many attributes, each with a value of at least so many bytes.
+fn numbered(count: usize, value_bytes: usize) -> Attributes {
+    let numbered = |n| (format!("attribute-{n}"), format!("value {n:0>value_bytes$}"));
+    (0..count).map(numbered).collect()
 }
 
 /// As many attributes as are declared to fit do fit.
 async fn headers_max_count(ctx: Ctx) -> CaseResult {
-    let attributes = attributes_at_limit(&ctx, 0)?;
-    arrive_unchanged(&ctx, [attributes]).await
+    let count = ctx.capabilities().limits.max_attributes.min(MOST_ATTRIBUTES_TESTED);
+    arrive_unchanged(&ctx, [numbered(count, 1)]).await
 }
 
-/// One attribute more is refused before any I/O.
+/// One attribute more is refused before any I/O. Where their number is not limited, their size is.
 async fn headers_max_count_plus_one_rejected(ctx: Ctx) -> CaseResult {
-    let attributes = attributes_at_limit(&ctx, 1)?;
-    are_refused(&ctx, [attributes]).await
+    let limits = &ctx.capabilities().limits;
+    if limits.max_attributes <= MOST_ATTRIBUTES_TESTED {
+        return are_refused(&ctx, [numbered(limits.max_attributes + 1, 1)]).await;
+    }
+    if limits.max_message_bytes > MOST_BYTES_TESTED {
+        return Err(Stop::skip("attributes are not limited, or not by a size to test"));
+    }
+    let mut sent = ctx.message("");
+    sent.attributes = numbered(MOST_ATTRIBUTES_TESTED, limits.max_message_bytes / 900);
+    let mut report = ctx.transport().send(&ctx.missing_queue()?, vec![sent.clone()]).await;
+    let failure = refused(report.remove(0))?;
+    check_matches!(
+        failure.error.kind(),
+        TransportErrorKind::TooLarge { .. } | TransportErrorKind::InvalidInput { .. },
+        "attributes that do not fit are refused, before any I/O"
+    );
+    check!(*failure.message == sent, "a refused message is given back as it was");
+    Ok(())
 }
 
 /// Names that differ in case are two attributes; of one name the last value counts.

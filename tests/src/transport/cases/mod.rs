@@ -14,6 +14,7 @@ mod lock;
 mod ordering;
 mod peek_defer;
 mod resilience;
+mod restart;
 mod send_receive;
 mod session;
 mod settle;
@@ -40,5 +41,6 @@ pub(super) const GROUPS: &[&[Case]] = &[
     peek_defer::CASES,
     lifecycle::CASES,
     resilience::CASES,
+    restart::CASES,
     connecting::CASES,
 ];

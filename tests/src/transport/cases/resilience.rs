@@ -1,22 +1,19 @@
-//! Trouble: brokers that go away, connections that break, secrets that must not show.
+//! Trouble: connections that break, consumers that are slow, secrets that must not show.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Debug;
 use std::time::Duration;
 
 use sealmq_queue_core::{Message, Source, TransportError};
-use tokio::time::Instant;
 
 use crate::outcome::{CaseResult, chain};
 use crate::transport::case::case_table;
 use crate::transport::queue::refused;
-use crate::transport::{Case, Ctx, Queue, Reader, SlowConsumer};
+use crate::transport::{Case, Ctx, Queue, SlowConsumer};
 
 use super::support::check_same;
 
 pub(super) const CASES: &[Case] = case_table! { "resilience":
-    broker_restart_mid_stream_at_1_3_and_1_2 [Settlement] alone slow;
     connection_cut_between_send_and_ack_no_silent_loss [] alone;
     idle_10_minutes_then_send [] nightly;
     slow_consumer_does_not_drop_or_declares [] slow;
@@ -38,54 +35,6 @@ async fn send_persistently(ctx: &Ctx, queue: &Queue, message: Message) -> CaseRe
         }
     };
     ctx.soon("a message is accepted once the broker is back", sending).await?
-}
-
-/// Receives and completes, over broken connections, until each of these messages has come.
-async fn receive_persistently(
-    ctx: &Ctx,
-    reader: &Reader,
-    mut missing: BTreeSet<String>,
-) -> CaseResult {
-    let patience = ctx.timing().patience;
-    let mut progress = Instant::now();
-    while !missing.is_empty() {
-        let count = missing.len();
-        let left = patience.saturating_sub(progress.elapsed());
-        check!(!left.is_zero(), "no accepted message is lost, but {count} do not come");
-        match reader.receiver().recv(10, left).await {
-            Ok(batch) => {
-                for delivery in batch {
-                    missing.remove(&delivery.message.id);
-                    progress = Instant::now();
-                    // What could not be completed comes again, and is completed then.
-                    let _ = delivery.receipt.complete().await;
-                }
-            }
-            Err(error) if error.is_retryable() => ctx.sleep(Duration::from_millis(200)).await,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// A broker that restarts twice in the middle of a stream of messages loses none of them.
-async fn broker_restart_mid_stream_at_1_3_and_1_2(ctx: Ctx) -> CaseResult {
-    let queue = ctx.short_lock_queue().await?;
-    let reader = queue.reader().await?;
-    let sent = queue.messages(ctx.harness().many() / 50);
-    let ids = sent.iter().map(|message| message.id.clone()).collect();
-    let restarts = [sent.len() / 3, sent.len() / 2];
-    let send = async {
-        for (index, message) in sent.into_iter().enumerate() {
-            if restarts.contains(&index) {
-                ctx.harness().restart_broker().await?;
-            }
-            send_persistently(&ctx, &queue, message).await?;
-        }
-        Ok(())
-    };
-    tokio::try_join!(send, receive_persistently(&ctx, &reader, ids))?;
-    Ok(())
 }
 
 /// When the answer to a send is lost the message is reported as not sent, and sending it again

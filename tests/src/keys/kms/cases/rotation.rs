@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use sealmq_crypto_core::{KekVersion, KeyManagementService, TenantId};
+use sealmq_crypto_core::{KekVersion, KeyError, KeyManagementService, TenantId};
 
 use crate::keys::Case;
 use crate::keys::concurrency::at_once;
@@ -117,19 +117,27 @@ async fn rotate_at_once(ctx: &KmsCtx, clients: &[Arc<dyn KeyManagementService>])
             (Arc::clone(&clients[n % clients.len()]), tenant.clone(), context.clone());
         async move {
             let version = client.rotate_kek(&tenant).await?;
-            Ok::<_, Stop>((version, client.generate_dek(&context).await?))
+            Ok::<_, KeyError>((version, client.generate_dek(&context).await?))
         }
     });
+    let may_clash = clients.len() > 1 && ctx.harness().rotations_of_two_clients_may_clash();
     let mut versions = BTreeSet::new();
     for outcome in rotations.await? {
-        let (version, made) = outcome?;
+        let (version, made) = match outcome {
+            Err(error) if may_clash && error.is_retryable() => continue,
+            outcome => outcome?,
+        };
         ctx.note(&made.dek);
         check!(versions.insert(version), "concurrent rotations make different versions");
         let promise = "what was wrapped amid rotations opens";
         ctx.check_opens(&made.wrapped, &context, &made.dek, promise).await?;
     }
     let expected: BTreeSet<_> = (2..=11).map(KekVersion).collect();
-    check_eq!(versions, expected, "concurrent rotations leave no gap");
+    if may_clash {
+        check!(!versions.is_empty() && versions.is_subset(&expected), "some rotations succeed");
+    } else {
+        check_eq!(versions, expected, "concurrent rotations leave no gap");
+    }
     let promise = "what was wrapped before the rotations opens";
     ctx.check_opens(&first.wrapped, &context, &first.dek, promise).await
 }
