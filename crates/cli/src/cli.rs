@@ -66,6 +66,6 @@ fn show_log() {
 pub(crate) fn block_on<T>(
     command: impl Future<Output = Result<T, CliError>>,
 ) -> Result<T, CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| CliError::failed("cannot start").because(error))?.block_on(command)
 }

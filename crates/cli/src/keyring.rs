@@ -214,13 +214,20 @@ async fn rotate_kek(keyring: &Keyring, tenant: &str) -> Result<(), CliError> {
 }
 
 async fn open(keyring: &Keyring) -> Result<FileKeyring, CliError> {
-    let file = keyring.file.as_path();
+    open_file(&keyring.file, &keyring.protection).await
+}
+
+/// Opens a keyring file that is there.
+pub(crate) async fn open_file(
+    file: &Path,
+    protection: &Protection,
+) -> Result<FileKeyring, CliError> {
     if !file.exists() {
         let file = file.display();
         let reason = format!("there is no keyring {file}; sealmq keyring init {file} makes one");
         return Err(CliError::usage(reason));
     }
-    let opened = match keyring.protection.passphrase()? {
+    let opened = match protection.passphrase()? {
         Some(passphrase) => FileKeyring::open(file, passphrase).await,
         None => FileKeyring::open_in_the_clear(file).await,
     };

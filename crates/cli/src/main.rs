@@ -1,9 +1,11 @@
 //! The `sealmq` program.
 
+mod broker;
 mod cli;
 mod demo;
 mod error;
 mod inspect;
+mod interrupt;
 #[cfg(unix)]
 mod keyring;
 mod output;

@@ -26,6 +26,13 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     print(&(json + "\n"))
 }
 
+/// Prints one JSON value on one line: for what goes on.
+pub(crate) fn print_json_line(value: &impl Serialize) -> Result<(), CliError> {
+    let json = serde_json::to_string(value)
+        .map_err(|error| CliError::failed("cannot write JSON").because(error))?;
+    print(&(json + "\n"))
+}
+
 /// Prints an error to stderr; there is no one to tell if that fails.
 pub(crate) fn complain(error: &CliError) {
     let _ = writeln!(io::stderr(), "sealmq: {error}");

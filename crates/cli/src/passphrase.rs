@@ -22,6 +22,11 @@ pub(crate) struct Protection {
 }
 
 impl Protection {
+    /// Whether the command line says anything.
+    pub(crate) fn is_given(&self) -> bool {
+        self.in_the_clear || self.passphrase_file.is_some()
+    }
+
     /// The passphrase; `None` for a file in the clear. What the command line says goes before the
     /// environment.
     pub(crate) fn passphrase(&self) -> Result<Option<Passphrase>, CliError> {

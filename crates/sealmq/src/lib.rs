@@ -38,7 +38,15 @@
 //! | feature | brings | module |
 //! | --- | --- | --- |
 //! | `memory` (default) | an in-memory broker | `sealmq::memory` |
+//! | `nats` | NATS: JetStream, and core NATS | `sealmq::nats` |
+//! | `sqs` | Amazon SQS, standard and FIFO queues | `sealmq::sqs` |
+//! | `servicebus` | Azure Service Bus: queues, and topics with subscriptions | `sealmq::servicebus` |
 //! | `local` (default) | keys in memory and in a file | `sealmq::local` |
+//! | `vault` | keys in Vault or OpenBao: Transit, KV, Transit as remote crypto | `sealmq::vault` |
+//! | `aws-kms`, `aws-secrets` | keys in AWS: KMS, Secrets Manager | `sealmq::aws` |
+//! | `azure-keyvault` | keys in Azure Key Vault: keys, secrets | `sealmq::azure` |
+//! | `postgres` | keys in PostgreSQL, and a replay guard there | `sealmq::postgres` |
+//! | `pkcs11` | keys in an HSM | `sealmq::pkcs11` |
 //! | `aws-lc-rs` (default), `ring`, `rust-crypto` | the library that computes the AEAD | [`AeadBackend`] |
 //!
 //! A message names the key it was sealed with, so keys rotate while messages are under way: see
@@ -57,7 +65,23 @@ pub use sealmq_queue_core::{
 /// The traits of transports, for those who write an adapter.
 pub use sealmq_queue_core as transport;
 
+#[cfg(any(feature = "aws-kms", feature = "aws-secrets"))]
+pub use sealmq_keys_aws as aws;
+#[cfg(feature = "azure-keyvault")]
+pub use sealmq_keys_azure as azure;
 #[cfg(feature = "local")]
 pub use sealmq_keys_local as local;
+#[cfg(feature = "pkcs11")]
+pub use sealmq_keys_pkcs11 as pkcs11;
+#[cfg(feature = "postgres")]
+pub use sealmq_keys_postgres as postgres;
+#[cfg(feature = "vault")]
+pub use sealmq_keys_vault as vault;
 #[cfg(feature = "memory")]
 pub use sealmq_transport_memory as memory;
+#[cfg(feature = "nats")]
+pub use sealmq_transport_nats as nats;
+#[cfg(feature = "servicebus")]
+pub use sealmq_transport_servicebus as servicebus;
+#[cfg(feature = "sqs")]
+pub use sealmq_transport_sqs as sqs;

@@ -1,13 +1,15 @@
-//! The observer: reads everything that the broker stores, and has no key.
+//! The observer: reads what the broker stores, and has no key.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+use sealmq::Message;
 use sealmq::format::{Frame, KEY_REFERENCE_OFFSET};
-use sealmq::memory::{MemoryTransport, StoredMessage};
 use serde::Serialize;
 
 use super::input::Body;
 use super::needles::{Needles, WINDOW_BYTES};
+use super::outsider::Outsider;
 use super::stage::{Stage, broken};
 use crate::error::CliError;
 use crate::output::hex;
@@ -23,8 +25,14 @@ pub(super) const MAX_VALUES: usize = 100;
 
 /// Someone who looks at the broker's storage again and again.
 pub(super) struct Observer {
-    broker: MemoryTransport,
-    known: HashSet<String>,
+    outsider: Arc<Outsider>,
+    /// The broker's ids of what was seen, by queue: two queues may use the same ones.
+    known: HashMap<String, HashSet<String>>,
+    pub(super) notes: Notes,
+}
+
+/// What an observer writes down.
+pub(super) struct Notes {
     /// What is looked for: the bodies, which the observer itself does not know.
     pub(super) needles: Needles,
     pub(super) report: ObserverReport,
@@ -33,6 +41,8 @@ pub(super) struct Observer {
 /// What the observer saw.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct ObserverReport {
+    /// Whether the broker lets messages be looked at, or they were received and put back.
+    pub(super) peeks: bool,
     pub(super) messages_seen: usize,
     pub(super) bytes_seen: usize,
     /// Messages that were no sealed ones.
@@ -67,11 +77,13 @@ pub(super) struct Cleartext {
 }
 
 /// One message as the observer sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Sample {
     pub(super) queue: String,
     pub(super) message_id: String,
     pub(super) message_type: String,
+    /// The key that the frame names; none if it is no frame.
+    pub(super) key_id: Option<String>,
     pub(super) frame_bytes: usize,
     pub(super) first_bytes: String,
 }
@@ -79,6 +91,26 @@ pub(super) struct Sample {
 impl Observer {
     /// An observer of the stage's broker, and the bodies that must not be seen.
     pub(super) fn new(stage: &Stage, bodies: &[Body]) -> Self {
+        let mut notes = Notes::about(bodies);
+        notes.report.peeks = stage.outsider.can_peek();
+        Self { outsider: Arc::clone(&stage.outsider), known: HashMap::new(), notes }
+    }
+
+    /// Takes a look at a queue that something was just put on.
+    pub(super) async fn look(&mut self, queue: &str) -> Result<(), CliError> {
+        let known = self.known.entry(queue.to_owned()).or_default();
+        for stored in self.outsider.look(queue, known).await.map_err(broken)? {
+            if known.insert(stored.broker_id) {
+                self.notes.note(queue, &stored.message);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Notes {
+    /// Empty ones, about bodies that must not be seen.
+    pub(super) fn about(bodies: &[Body]) -> Self {
         let mut needles = Needles::default();
         for body in bodies {
             needles.add(&body.text);
@@ -91,26 +123,18 @@ impl Observer {
             ..Search::default()
         };
         let report = ObserverReport { search, ..ObserverReport::default() };
-        Self { broker: stage.broker.connect_again(), known: HashSet::new(), needles, report }
+        Self { needles, report }
     }
 
-    /// Takes a look at a queue and its dead-letter queue.
-    pub(super) fn look(&mut self, queue: &str) -> Result<(), CliError> {
-        for stored in self.broker.tap(queue).map_err(broken)? {
-            if self.known.insert(stored.metadata.broker_id.clone()) {
-                self.note(queue, &stored);
-            }
-        }
-        self.report.search.windows = self.needles.len();
-        Ok(())
-    }
-
-    fn note(&mut self, queue: &str, stored: &StoredMessage) {
-        let (message, report) = (&stored.message, &mut self.report);
+    /// Notes a message, and what there is to see of it.
+    pub(super) fn note(&mut self, queue: &str, message: &Message) -> Sample {
+        let report = &mut self.report;
+        let mut sample = Sample::of(queue, message);
         let found = match Frame::parse(&message.body) {
             Ok(frame) => {
                 let key_id = frame.key_reference().label().to_owned();
                 keep(&mut report.cleartext.key_ids, Some(&key_id));
+                sample.key_id = Some(key_id);
                 // All but the key reference: that is in the clear, and a body may well name a key.
                 let head = &message.body[..KEY_REFERENCE_OFFSET];
                 let rest = &message.body[frame.header_len() - COMMITMENT_BYTES..];
@@ -123,6 +147,7 @@ impl Observer {
         };
         report.messages_seen += 1;
         report.bytes_seen += message.body.len();
+        report.search.windows = self.needles.len();
         report.search.frames_with_a_window += usize::from(found > 0);
         let cleartext = &mut report.cleartext;
         keep(&mut cleartext.message_types, message.message_type.as_ref());
@@ -132,13 +157,21 @@ impl Observer {
             keep(&mut cleartext.attributes, Some(&format!("{name}={value}")));
         }
         if report.samples.len() < SAMPLES {
-            report.samples.push(Sample {
-                queue: queue.to_owned(),
-                message_id: message.id.clone(),
-                message_type: message.message_type.clone().unwrap_or_default(),
-                frame_bytes: message.body.len(),
-                first_bytes: hex(&message.body[..message.body.len().min(SHOWN_BYTES)]),
-            });
+            report.samples.push(sample.clone());
+        }
+        sample
+    }
+}
+
+impl Sample {
+    fn of(queue: &str, message: &Message) -> Self {
+        Self {
+            queue: queue.to_owned(),
+            message_id: message.id.clone(),
+            message_type: message.message_type.clone().unwrap_or_default(),
+            key_id: None,
+            frame_bytes: message.body.len(),
+            first_bytes: hex(&message.body[..message.body.len().min(SHOWN_BYTES)]),
         }
     }
 }

@@ -41,7 +41,16 @@ impl Page {
         let (messages, bytes) = (thousands(input.messages), thousands(input.bytes));
         let title = self.style.heading("sealmq demo");
         self.line(&format!("{title}: {messages} messages, {bytes} bytes"));
-        self.line(&format!("  input      {}", input.name));
+        self.line(&format!("  input      {}", shortened(&input.name, 67)));
+        self.line(&format!("  broker     {}", shortened(&report.transport.broker, 67)));
+        let fate = match report.transport.makes_queues {
+            true => "made for this run, removed after it",
+            false => "there before, and stay",
+        };
+        self.line(&format!("  queues     {fate}"));
+        for queue in &report.transport.queues {
+            self.line(&format!("             {queue}"));
+        }
         if let Some(defence) = report.weakened {
             let note = format!("The responder was weakened on purpose: {defence:?}");
             self.line(&self.style.bad(&note));
@@ -49,7 +58,7 @@ impl Page {
     }
 
     fn roles(&mut self, report: &Report) {
-        self.heading("Three roles on one in-memory broker");
+        self.heading("Three roles on one broker");
         let (initiator, responder) = (&report.roles.initiator, &report.roles.responder);
         let [sent, opened, matched] =
             [initiator.sent, initiator.answers_opened, initiator.answers_matched].map(thousands);
@@ -63,7 +72,10 @@ impl Page {
         ));
         let observer = &report.roles.observer;
         let [seen, bytes] = [observer.messages_seen, observer.bytes_seen].map(thousands);
-        self.line("  observer   reads all that the broker stores, and has no key:");
+        self.line(match observer.peeks {
+            true => "  observer   looks at all that the broker stores, and has no key:",
+            false => "  observer   receives all, puts it back (no peek here), and has no key:",
+        });
         self.line(&format!("             {seen} messages seen, {bytes} bytes"));
         let search = &observer.search;
         let [found, windows] = [search.frames_with_a_window, search.windows].map(thousands);
@@ -154,9 +166,10 @@ impl Page {
         let head = format!("    {:<36} {:<22} {}", "attack", "refused as", "afterwards");
         self.line(&self.style.dim(&head));
         for attack in &report.attacks {
-            let mark = match attack.refused {
-                true => self.style.good("✓"),
-                false => self.style.bad("✗"),
+            let mark = match (attack.refused, &attack.impossible) {
+                (true, _) => self.style.good("✓"),
+                (false, None) => self.style.bad("✗"),
+                (false, Some(_)) => self.style.dim("-"),
             };
             self.line(&format!("  {mark} {:<36} {}", attack.name, became_of(attack)));
         }
@@ -165,17 +178,22 @@ impl Page {
     }
 
     fn verdict(&mut self, report: &Report) {
-        let [refused, attacks] = [report.refused(), report.attacks.len()].map(thousands);
+        let [refused, possible, attacks] =
+            [report.refused(), report.possible(), report.attacks.len()].map(thousands);
         let twins = thousands(report.twins_open());
         let mark = |good| if good { self.style.good("✓") } else { self.style.bad("✗") };
         let lines = [
-            format!("\n{} {refused} of {attacks} attacks refused", mark(refused == attacks)),
+            format!("\n{} {refused} of {possible} attacks refused", mark(refused == possible)),
             format!(
                 "{} control: the untouched twin of each attacked message opens: {twins} of {attacks}",
                 mark(twins == attacks)
             ),
         ];
         lines.iter().for_each(|line| self.line(line));
+        let impossible = report.attacks.len() - report.possible();
+        if impossible > 0 {
+            self.line(&format!("- {impossible} more cannot be carried out on this transport"));
+        }
         for problem in &report.problems {
             let line = format!("{} {problem}", self.style.bad("✗"));
             self.line(&line);
@@ -190,6 +208,9 @@ impl Page {
 
 fn became_of(attack: &AttackReport) -> String {
     let AttackReport { code, dead_letter_reason, .. } = attack;
+    if let Some(reason) = &attack.impossible {
+        return format!("not possible: {}", shortened(reason, 25));
+    }
     if attack.handed_out {
         return "HANDED OUT as a good message".to_owned();
     }

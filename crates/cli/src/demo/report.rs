@@ -9,7 +9,7 @@ use super::attacks::ATTACKS;
 use super::input::Input;
 use super::observer::ObserverReport;
 use super::roles::{InitiatorReport, ResponderReport, RotationReport, Traffic};
-use super::trial::AttackReport;
+use super::trial::{AttackReport, Outcome};
 
 /// The one JSON object of `sealmq demo --json`.
 #[derive(Debug, Serialize)]
@@ -19,11 +19,24 @@ pub(super) struct Report {
     pub(super) problems: Vec<String>,
     /// The defence that was taken from the responder, on purpose.
     pub(super) weakened: Option<Defence>,
+    pub(super) transport: TransportReport,
     pub(super) input: InputReport,
     pub(super) roles: Roles,
     pub(super) rotation: RotationReport,
     pub(super) attacks: Vec<AttackReport>,
+    /// Queues in which messages stand at the end.
+    pub(super) not_empty: Vec<String>,
     pub(super) elapsed_ms: u64,
+}
+
+/// Where all of it happened.
+#[derive(Debug, Serialize)]
+pub(super) struct TransportReport {
+    pub(super) name: &'static str,
+    pub(super) broker: String,
+    pub(super) queues: Vec<String>,
+    /// Whether the demo made the queues, and removes them.
+    pub(super) makes_queues: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,10 +59,12 @@ impl Report {
         input: &Input,
         count: usize,
         weakened: Option<Defence>,
+        transport: TransportReport,
         traffic: Traffic,
-        attacks: Vec<AttackReport>,
+        outcome: Outcome,
         elapsed: Duration,
     ) -> Self {
+        let Outcome { attacks, not_empty } = outcome;
         let Traffic { initiator, responder, observer, rotation } = traffic;
         let bytes = (0..count).map(|index| input.body(index).text.len()).sum();
         let (name, lines) = (input.name.clone(), input.bodies.len());
@@ -57,10 +72,12 @@ impl Report {
             ok: false,
             problems: Vec::new(),
             weakened,
+            transport,
             input: InputReport { name, lines, messages: count, bytes },
             roles: Roles { initiator, responder, observer },
             rotation,
             attacks,
+            not_empty,
             elapsed_ms: elapsed.as_millis() as u64,
         };
         report.problems = report.find_problems();
@@ -71,6 +88,11 @@ impl Report {
     /// Attacks that were refused, with the right code and the message kept.
     pub(super) fn refused(&self) -> usize {
         self.attacks.iter().filter(|attack| attack.refused).count()
+    }
+
+    /// Attacks that somebody can carry out on this transport.
+    pub(super) fn possible(&self) -> usize {
+        self.attacks.iter().filter(|attack| attack.impossible.is_none()).count()
     }
 
     /// Attacks whose message opens when it is left as it was.
@@ -105,16 +127,22 @@ impl Report {
         let under = |key: &str| responder.requests_by_key.get(key).copied().unwrap_or_default();
         expect("requests under the key before the rotation", under(self.rotation.from), before);
         expect("requests under the key after it", under(self.rotation.to), count - before);
-        expect("attacks carried out", self.attacks.len(), ATTACKS.len());
+        expect("attacks tried", self.attacks.len(), ATTACKS.len());
+        for source in &self.not_empty {
+            problems.push(format!("messages were left over in {source}"));
+        }
         for attack in &self.attacks {
             if attack.handed_out {
                 problems.push(format!("an attack got through: {}", attack.name));
-            } else if !attack.refused {
+            } else if !attack.refused && attack.impossible.is_none() {
                 problems.push(format!("an attack was not refused as it must be: {}", attack.name));
             }
             if !attack.twin_opens {
                 problems.push(format!("an untouched message did not open: {}", attack.name));
             }
+        }
+        if self.possible() == 0 && !self.attacks.is_empty() {
+            problems.push("no attack could be carried out".to_owned());
         }
         problems
     }

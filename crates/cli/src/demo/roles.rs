@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::input::{Body, Input};
 use super::observer::{Observer, ObserverReport};
-use super::stage::{ANSWERS, KEY_A, KEY_B, REQUESTS, Stage, WAIT, answer, broken, request};
+use super::stage::{KEY_A, KEY_B, Stage, WAIT, answer, broken, request};
 use crate::error::CliError;
 use crate::output::{Progress, printable};
 
@@ -65,7 +65,7 @@ pub(super) struct Glimpse {
 }
 
 impl Glimpse {
-    fn of(body: &[u8]) -> Self {
+    pub(super) fn of(body: &[u8]) -> Self {
         let begins = String::from_utf8_lossy(&body[..body.len().min(36)]);
         Self { bytes: body.len(), begins: printable(&begins) }
     }
@@ -73,10 +73,19 @@ impl Glimpse {
 
 /// What an answer says.
 #[derive(Serialize, Deserialize)]
-struct Acknowledgement {
-    status: String,
-    event: String,
-    bytes: usize,
+pub(super) struct Acknowledgement {
+    pub(super) status: String,
+    pub(super) event: String,
+    pub(super) bytes: usize,
+}
+
+impl Acknowledgement {
+    /// The text of the answer to a request.
+    pub(super) fn of(event: Option<&str>, body: &[u8]) -> Result<String, String> {
+        let (status, event) = ("accepted".to_owned(), event.unwrap_or_default().to_owned());
+        let said = Self { status, event, bytes: body.len() };
+        serde_json::to_string(&said).map_err(|error| error.to_string())
+    }
 }
 
 /// Sends `count` requests and has each answered; the key rotates after the first half of them.
@@ -91,17 +100,15 @@ pub(super) async fn exchange(
     let mut progress = Progress::new("messages", count);
     let (after_requests, mut in_flight) = (count.div_ceil(2), 0);
     for index in 0..count + AHEAD {
-        if index < count {
-            initiator.send(input.body(index), input.source).await;
-            observer.look(REQUESTS)?;
+        if index < count && initiator.send(input.body(index), input.source).await {
+            observer.look(&stage.queues.requests).await?;
         }
         if index + 1 == after_requests {
-            in_flight = stage.waiting().await?;
+            in_flight = initiator.report.sent - responder.report.opened;
             stage.rotate()?;
         }
-        if index >= AHEAD {
-            responder.answer_one(&mut observer, &initiator.waiting).await;
-            observer.look(ANSWERS)?;
+        if index >= AHEAD && responder.answer_one(&mut observer, &initiator.waiting).await {
+            observer.look(&stage.queues.answers).await?;
             initiator.take_answer().await;
         }
         if !(initiator.report.failures.is_empty() && responder.report.failures.is_empty()) {
@@ -117,7 +124,7 @@ pub(super) async fn exchange(
         in_flight,
         failures: initiator.failures.len() + responder.failures.len(),
     };
-    Ok(Traffic { initiator, responder, observer: observer.report, rotation })
+    Ok(Traffic { initiator, responder, observer: observer.notes.report, rotation })
 }
 
 struct Initiator {
@@ -131,21 +138,26 @@ struct Initiator {
 impl Initiator {
     fn new(stage: &Stage) -> Result<Self, CliError> {
         let requests = stage.initiator.clone();
-        let answers = requests.for_queue(ANSWERS).map_err(broken)?;
+        let answers = requests.for_queue(&stage.queues.answers).map_err(broken)?;
         let (waiting, report) = (HashMap::new(), InitiatorReport::default());
         Ok(Self { requests, answers, waiting, report })
     }
 
-    async fn send(&mut self, body: &Body, source: &str) {
-        let message = request(body, source);
+    /// Whether the request was sent.
+    async fn send(&mut self, body: &Body, source: &str) -> bool {
+        let message = request(body, source, self.answers.queue());
         self.report.first_sent.get_or_insert_with(|| Glimpse::of(&body.text));
         self.waiting.insert(message.id.clone(), body.text.clone());
         match self.requests.send(message).await {
             Ok(_) => {
                 self.report.sent += 1;
                 self.report.bytes_sent += body.text.len();
+                true
             }
-            Err(failed) => self.report.failures.push(format!("{failed}: {}", failed.error)),
+            Err(failed) => {
+                self.report.failures.push(format!("{failed}: {}", failed.error));
+                false
+            }
         }
     }
 
@@ -182,14 +194,16 @@ struct Responder {
 impl Responder {
     fn new(stage: &Stage) -> Result<Self, CliError> {
         let requests = stage.responder.clone();
-        let answers = requests.for_queue(ANSWERS).map_err(broken)?;
+        let answers = requests.for_queue(&stage.queues.answers).map_err(broken)?;
         Ok(Self { requests, answers, report: ResponderReport::default() })
     }
 
-    async fn answer_one(&mut self, observer: &mut Observer, sent: &HashMap<String, Bytes>) {
-        if let Err(failure) = self.try_answer_one(observer, sent).await {
-            self.report.failures.push(failure);
-        }
+    /// Whether a request was answered.
+    async fn answer_one(&mut self, observer: &mut Observer, sent: &HashMap<String, Bytes>) -> bool {
+        let answered = self.try_answer_one(observer, sent).await;
+        let is_answered = answered.is_ok();
+        self.report.failures.extend(answered.err());
+        is_answered
     }
 
     /// Opens a request and answers it. The observer is told what must not be seen of the answer;
@@ -212,13 +226,8 @@ impl Responder {
         if message.reply_to.as_deref() != Some(self.answers.queue()) {
             return Err("a request asks for its answer on an unknown queue".to_owned());
         }
-        let said = Acknowledgement {
-            status: "accepted".to_owned(),
-            event: message.message_type.clone().unwrap_or_default(),
-            bytes: request.body().len(),
-        };
-        let text = serde_json::to_string(&said).map_err(|error| error.to_string())?;
-        observer.needles.add(text.as_bytes());
+        let text = Acknowledgement::of(message.message_type.as_deref(), request.body())?;
+        observer.notes.needles.add(text.as_bytes());
         let sent = self.answers.send(answer(&message.id, text)).await;
         sent.map_err(|failed| format!("{failed}: {}", failed.error))?;
         self.report.answers_sent += 1;

@@ -1,29 +1,22 @@
-//! Where the demo is set: one broker, its queues, the keys, the clients of the roles.
+//! Where the demo is set: a broker, its queues, the keys, the clients of the roles.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sealmq::local::MemoryKeyring;
-use sealmq::memory::{MemoryTransport, QueueSettings};
-use sealmq::transport::Transport as _;
 use sealmq::{
-    CryptoConfig, EncryptionKeyId, Message, PlaintextPolicy, QueueClient, QueueClientBuilder,
-    Source,
+    CryptoConfig, EncryptionKeyId, KeyProvider, Message, PlaintextPolicy, QueueClient,
+    QueueClientBuilder, Transport,
 };
+use tokio::time::timeout;
 
 use super::Defence;
 use super::input::Body;
+use super::outsider::Outsider;
+use super::queues::{self, Queues};
+use crate::broker::Broker;
 use crate::error::CliError;
-
-/// Requests go here.
-pub(super) const REQUESTS: &str = "webhooks";
-/// Answers go here.
-pub(super) const ANSWERS: &str = "webhooks.answers";
-/// A queue that neither is meant for.
-pub(super) const PAYMENTS: &str = "payments";
-/// Where another tenant's requests go.
-pub(super) const GLOBEX_REQUESTS: &str = "globex.webhooks";
 
 /// The key before the rotation, and the one after it.
 pub(super) const KEY_A: &str = "demo-key-a";
@@ -34,33 +27,44 @@ const TENANT: &str = "acme";
 
 /// How long a message that must be there is waited for.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
+/// How long a connection may take to close.
+const CLOSING: Duration = Duration::from_secs(5);
 
-/// Everything there is. Each client has a connection of its own; what they share is the broker and
-/// the store of keys.
+/// Everything there is. Each side has a connection of its own; what they share is the broker, and
+/// initiator and responder the store of keys.
 pub(super) struct Stage {
-    pub(super) broker: MemoryTransport,
+    pub(super) queues: Queues,
     pub(super) keys: MemoryKeyring,
     pub(super) initiator: QueueClient,
     pub(super) responder: QueueClient,
+    pub(super) outsider: Arc<Outsider>,
+    /// The initiator's and the responder's; the third one is the outsider's.
+    connections: [Arc<dyn Transport>; 2],
 }
 
 impl Stage {
-    /// A new broker and a first key; the responder does without the defence that is taken from it.
-    pub(super) fn new(weaken: Option<Defence>) -> Result<Self, CliError> {
-        let broker = MemoryTransport::new();
-        for queue in [REQUESTS, ANSWERS, PAYMENTS, GLOBEX_REQUESTS] {
-            broker.create_queue(queue, QueueSettings::default()).map_err(broken)?;
-        }
+    /// Connections and a first key; the responder does without the defence that is taken from it.
+    /// The queues are there already.
+    pub(super) async fn new(
+        broker: &dyn Broker,
+        queues: &Queues,
+        weaken: Option<Defence>,
+    ) -> Result<Self, CliError> {
+        let connections = [queues::connect(broker).await?, queues::connect(broker).await?];
+        let outsider = Arc::new(Outsider::new(queues::connect(broker).await?));
         let keys = MemoryKeyring::generate(key_id(KEY_A)?).map_err(broken)?;
-        let initiator = client(&broker, &keys, REQUESTS).build().map_err(broken)?;
-        let responder = client(&broker, &keys, REQUESTS).with_crypto(policy(weaken));
+        let client = |connection: &Arc<dyn Transport>| {
+            client(connection, Arc::new(keys.clone()), &queues.requests)
+        };
+        let initiator = client(&connections[0]).build().map_err(broken)?;
+        let responder = client(&connections[1]).with_crypto(policy(weaken));
         let responder = responder.build().map_err(broken)?;
-        Ok(Self { broker, keys, initiator, responder })
+        Ok(Self { queues: queues.clone(), keys, initiator, responder, outsider, connections })
     }
 
-    /// A further client of the tenant, with a connection of its own and the keys.
+    /// A further client on the initiator's side.
     pub(super) fn client(&self, queue: &str) -> QueueClientBuilder {
-        client(&self.broker, &self.keys, queue)
+        client(&self.connections[0], Arc::new(self.keys.clone()), queue)
     }
 
     /// Makes key B; it seals from now on.
@@ -68,17 +72,23 @@ impl Stage {
         self.keys.rotate(key_id(KEY_B)?).map_err(broken)
     }
 
-    /// How many requests wait to be received.
-    pub(super) async fn waiting(&self) -> Result<usize, CliError> {
-        let depth = self.broker.depth(&Source::queue(REQUESTS)).await.map_err(broken)?;
-        Ok(depth as usize)
+    /// Closes the connections. The queues go next, so nothing in them needs to be saved.
+    pub(super) async fn close(&self) {
+        for connection in self.connections.iter().chain([&self.outsider.transport]) {
+            let _ = timeout(CLOSING, connection.close()).await;
+        }
     }
 }
 
-fn client(broker: &MemoryTransport, keys: &MemoryKeyring, queue: &str) -> QueueClientBuilder {
+/// A client of the demo's tenant.
+pub(super) fn client(
+    transport: &Arc<dyn Transport>,
+    keys: Arc<dyn KeyProvider>,
+    queue: &str,
+) -> QueueClientBuilder {
     QueueClient::builder(queue)
-        .with_transport(Arc::new(broker.connect_again()))
-        .with_key_provider(Arc::new(keys.clone()))
+        .with_transport(Arc::clone(transport))
+        .with_key_provider(keys)
         .with_crypto(CryptoConfig::strict())
         .with_environment(ENVIRONMENT)
         .with_tenant(TENANT)
@@ -95,12 +105,12 @@ fn policy(weaken: Option<Defence>) -> CryptoConfig {
     }
 }
 
-/// A request with this body.
-pub(super) fn request(body: &Body, source: &str) -> Message {
+/// A request with this body, to be answered on that queue.
+pub(super) fn request(body: &Body, source: &str, reply_to: &str) -> Message {
     Message::new(body.text.clone())
         .with_message_type(&body.event)
         .with_content_type("application/json")
-        .with_reply_to(ANSWERS)
+        .with_reply_to(reply_to)
         .with_attribute("source", source)
 }
 
@@ -116,7 +126,7 @@ pub(super) fn key_id(id: &str) -> Result<EncryptionKeyId, CliError> {
     EncryptionKeyId::new(id).map_err(broken)
 }
 
-/// What cannot happen in one process, short of a lack of memory or randomness.
+/// What stopped the demo: the broker, or a lack of memory or randomness.
 pub(super) fn broken(error: impl Into<Box<dyn Error>>) -> CliError {
     CliError::failed("the demo could not be performed").because(error)
 }

@@ -7,4 +7,7 @@ mod input;
 mod inspect;
 #[cfg(unix)]
 mod keyring;
+#[cfg(unix)]
+mod roles;
 mod support;
+mod transport;

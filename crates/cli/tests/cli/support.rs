@@ -44,8 +44,21 @@ pub(crate) fn sealmq<const N: usize>(arguments: [&str; N]) -> Run {
 /// The program, without anything of the environment that it heeds.
 pub(crate) fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_sealmq"));
-    program.env_remove("SEALMQ_PASSPHRASE").env_remove("RUST_LOG");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SEALMQ_") {
+            program.env_remove(name);
+        }
+    }
+    program.env_remove("RUST_LOG");
     program
+}
+
+/// A variable that names a server; a test without its server fails.
+#[cfg(any(feature = "nats", feature = "sqs", feature = "servicebus"))]
+pub(crate) fn required(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: cargo xtask servers up, and cargo xtask servers env")
+    })
 }
 
 /// Runs a command with this on its standard input.
