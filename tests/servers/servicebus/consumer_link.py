@@ -120,6 +120,9 @@ class ConsumerLink(LinkHandler):
         """Gives the credit back if the client drains."""
         if self.link.drain_mode and self.link.credit > 0:
             self.link.drained()
+            # The engine forgets the answer, and with it the credit for good, if the client grants new
+            # credit before the answer was produced: so it is produced now.
+            self.link.connection.transport.pending()
             self.connection.flush_soon()
 
     def deliver(self, message: Message, lock: Lock | None) -> None:
