@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use sealmq_queue_core::{Feature, TransportErrorKind};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -32,21 +33,30 @@ where
     pub(crate) async fn run(mut self) -> StopReport {
         let mut handlers = JoinSet::new();
         let (mut failures, mut closed) = (0, false);
+        // One wait for messages, for as long as it takes. That a handler ends meanwhile is no
+        // reason to begin another: to a broker each is a request, and one that is given up may have
+        // been answered already, with messages that stay locked.
+        let mut receiving = None;
         loop {
             let control = *self.control.borrow_and_update();
             if let Some(stop_by) = control.stop_by {
+                drop(receiving);
                 return self.wind_down(handlers, stop_by).await;
             }
             let free = control.concurrency.saturating_sub(handlers.len());
-            let receiving = free > 0 && !control.paused && !closed;
+            if receiving.is_none() && free > 0 && !control.paused && !closed {
+                let (queue, wait) = (Arc::clone(&self.queue), self.options.wait);
+                let most = free.min(self.options.batch);
+                receiving = Some(Box::pin(async move { queue.receive_sealed(most, wait).await }));
+            }
             tokio::select! {
-                _ = self.control.changed() => {}
+                // There may be fewer messages to take now, or none.
+                _ = self.control.changed() => receiving = None,
                 Some(_) = handlers.join_next() => {}
                 // Whatever ends this wait first, nothing is lost: `receive_sealed` is cancel-safe,
                 // and what it returned is opened outside of the race.
-                received = self.queue.receive_sealed(free.min(self.options.batch), self.options.wait),
-                    if receiving =>
-                {
+                Some(received) = OptionFuture::from(receiving.as_mut()) => {
+                    receiving = None;
                     match received {
                         Ok(deliveries) => {
                             failures = 0;

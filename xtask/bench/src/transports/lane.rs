@@ -121,11 +121,9 @@ impl Lane for ClientLane {
             Ok::<_, Failure>((began.elapsed(), received))
         };
         let (_, (latency, received)) = futures_util::try_join!(sent, received)?;
-        for message in received {
-            let message = message.map_err(|rejected| rejected.error)?;
-            message.complete().await.map_err(|failed| failed.error)?;
-            return Ok(latency);
-        }
-        Err("a message did not arrive".into())
+        let message = received.into_iter().next().ok_or("a message did not arrive")?;
+        let message = message.map_err(|rejected| rejected.error)?;
+        message.complete().await.map_err(|failed| failed.error)?;
+        Ok(latency)
     }
 }
