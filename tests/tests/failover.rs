@@ -1,6 +1,10 @@
 //! Two key services on every DEK, and what happens when one of them, or the only one, is away.
 
-#![allow(clippy::unwrap_used, reason = "a broken assumption should stop the test where it stands")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a broken assumption should stop the test where it stands"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
