@@ -11,12 +11,14 @@ const PACKAGES: &[&str] = &["sealmq-crypto-core", "sealmq-client", "sealmq"];
 /// The AEAD back ends: every build needs one of them, so the first goes with all other features.
 const BACK_ENDS: &[&str] = &["aws-lc-rs", "ring", "rust-crypto"];
 
-/// The features of the facade that bring an SDK, and how the names of its crates begin.
+/// The features of the facade that bring an SDK, and how the names of its crates begin. Features
+/// may share one.
 const SDKS: &[(&str, &str)] = &[
     ("aws-kms", "aws-sdk-kms"),
     ("aws-secrets", "aws-sdk-secretsmanager"),
     ("azure-keyvault", "azure_security_keyvault"),
     ("nats", "async-nats"),
+    ("nats-replay", "async-nats"),
     ("pkcs11", "cryptoki"),
     ("postgres", "tokio-postgres"),
     ("servicebus", "fe2o3-amqp"),
@@ -57,7 +59,7 @@ fn crates_of(workspace: &Workspace, feature: &str) -> Result<Vec<String>> {
 fn check_sdks(feature: &str, crates: &[String]) -> Result<()> {
     for (owner, sdk) in SDKS {
         let found = crates.iter().find(|name| name.starts_with(sdk));
-        match (found, *owner == feature) {
+        match (found, SDKS.contains(&(feature, sdk))) {
             (None, true) => bail!("feature {feature} does not bring {sdk}: is the list right?"),
             (Some(name), false) => bail!("feature {feature} brings {name}, of feature {owner}"),
             (Some(_), true) | (None, false) => {}
@@ -88,6 +90,15 @@ mod tests {
         let error = check_sdks("nats", &crates).unwrap_err().to_string();
         assert_eq!(error, "feature nats brings aws-sdk-sqs, of feature sqs");
         check_sdks("nats", &crates[..2]).unwrap();
+    }
+
+    #[test]
+    fn features_may_share_an_sdk_and_each_must_bring_it() {
+        let crates = ["sealmq-replay-nats", "async-nats"].map(str::to_owned);
+        check_sdks("nats-replay", &crates).unwrap();
+        assert!(check_sdks("nats-replay", &crates[..1]).is_err());
+        let error = check_sdks("sqs", &["aws-sdk-sqs".into(), "async-nats".into()]).unwrap_err();
+        assert_eq!(error.to_string(), "feature sqs brings async-nats, of feature nats");
     }
 
     #[test]

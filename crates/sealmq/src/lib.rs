@@ -47,6 +47,7 @@
 //! | `azure-keyvault` | keys in Azure Key Vault: keys, secrets | `sealmq::azure` |
 //! | `postgres` | keys in PostgreSQL, and a replay guard there | `sealmq::postgres` |
 //! | `pkcs11` | keys in an HSM | `sealmq::pkcs11` |
+//! | `nats-replay` | a replay guard that replicas share, on NATS | `sealmq::nats_replay` |
 //! | `aws-lc-rs` (default), `ring`, `rust-crypto` | the library that computes the AEAD | [`AeadBackend`] |
 //!
 //! A message names the key it was sealed with, so keys rotate while messages are under way: see
@@ -77,6 +78,8 @@ pub use sealmq_keys_pkcs11 as pkcs11;
 pub use sealmq_keys_postgres as postgres;
 #[cfg(feature = "vault")]
 pub use sealmq_keys_vault as vault;
+#[cfg(feature = "nats-replay")]
+pub use sealmq_replay_nats as nats_replay;
 #[cfg(feature = "memory")]
 pub use sealmq_transport_memory as memory;
 #[cfg(feature = "nats")]

@@ -17,6 +17,8 @@ enum Role {
     QueueCore,
     Keys,
     Transport,
+    /// A store of nonces on its own, for those who have no database.
+    Replay,
     Client,
     Facade,
     Cli,
@@ -41,6 +43,7 @@ impl Role {
             "sealmq-test-kit" => TestKit,
             "sealmq-bench" | "xtask" => Tool,
             other if other.starts_with("sealmq-keys-") => Keys,
+            other if other.starts_with("sealmq-replay-") => Replay,
             other if other.starts_with("sealmq-transport-") => Transport,
             _ => return None,
         })
@@ -50,10 +53,10 @@ impl Role {
     fn allowed(self) -> &'static [Self] {
         match self {
             CryptoCore | QueueCore | TestKit => &[],
-            Keys => &[CryptoCore],
+            Keys | Replay => &[CryptoCore],
             Transport => &[QueueCore],
             Client => &[CryptoCore, QueueCore],
-            Facade => &[CryptoCore, QueueCore, Client, Keys, Transport],
+            Facade => &[CryptoCore, QueueCore, Client, Keys, Transport, Replay],
             Cli => &[Facade],
             ContractTests => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, TestKit],
             Tool => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, ContractTests],
@@ -171,6 +174,7 @@ fn reason(role: Role) -> &'static str {
         CryptoCore => "the cryptographic core knows no queue and no adapter",
         QueueCore => "the queue core knows no key and no adapter",
         Keys => "a key adapter knows only the cryptographic core",
+        Replay => "a replay guard knows only the cryptographic core",
         Transport => "a transport knows only the queue core, so it cannot leak a plaintext",
         Client => "the client knows the two cores and no adapter",
         Facade => "the facade joins client, cores and adapters",
@@ -197,13 +201,15 @@ mod tests {
 
     #[test]
     fn the_edges_of_the_architecture_are_allowed() {
-        let edges: [(&str, &[&str]); 8] = [
+        let edges: [(&str, &[&str]); 10] = [
             ("sealmq-crypto-core", &["sha2"]),
             ("sealmq-queue-core", &["bytes"]),
             ("sealmq-keys-vault", &["sealmq-crypto-core", "tokio"]),
             ("sealmq-transport-sqs", &["sealmq-queue-core", "tokio"]),
+            ("sealmq-replay-nats", &["sealmq-crypto-core", "tokio"]),
             ("sealmq-client", &["sealmq-crypto-core", "sealmq-queue-core"]),
             ("sealmq", &["sealmq-client", "sealmq-keys-aws", "sealmq-transport-nats"]),
+            ("sealmq", &["sealmq-replay-nats"]),
             ("sealmq-cli", &["sealmq"]),
             ("sealmq-contract-tests", &["sealmq-transport-nats", "sealmq-test-kit"]),
         ];
@@ -222,6 +228,11 @@ mod tests {
             ("sealmq-transport-sqs", "sealmq-crypto-core"),
             ("sealmq-transport-sqs", "sealmq-transport-memory"),
             ("sealmq-transport-sqs", "sealmq-client"),
+            ("sealmq-transport-nats", "sealmq-replay-nats"),
+            ("sealmq-replay-nats", "sealmq-queue-core"),
+            ("sealmq-replay-nats", "sealmq-transport-nats"),
+            ("sealmq-replay-nats", "sealmq-client"),
+            ("sealmq-client", "sealmq-replay-nats"),
             ("sealmq-client", "sealmq-transport-memory"),
             ("sealmq-client", "sealmq"),
             ("sealmq-cli", "sealmq-crypto-core"),
