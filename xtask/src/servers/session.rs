@@ -60,8 +60,9 @@ impl Drop for Session<'_> {
 }
 
 fn stop_ours() {
-    let ours = std::mem::take(&mut *OURS.lock().unwrap_or_else(PoisonError::into_inner));
-    for server in &ours {
+    // Held until all have ended: an interrupted command must not exit while its handler is at it.
+    let mut ours = OURS.lock().unwrap_or_else(PoisonError::into_inner);
+    for server in ours.drain(..) {
         server.stop();
     }
 }
