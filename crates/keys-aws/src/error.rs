@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 use sealmq_crypto_core::{KeyError, KeyErrorKind};
+use sealmq_tls::{causes, distrusts};
 
 #[cfg(feature = "kms")]
 mod keks;
@@ -133,34 +134,6 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
                     | CredentialsError::InvalidConfiguration(_)
             )
         )
-    })
-}
-
-fn distrusts(error: &(dyn Error + 'static)) -> bool {
-    use rustls::AlertDescription as Alert;
-    causes(error).any(|cause| {
-        matches!(
-            cause.downcast_ref(),
-            Some(
-                rustls::Error::InvalidCertificate(_)
-                    | rustls::Error::AlertReceived(
-                        Alert::UnknownCA
-                            | Alert::BadCertificate
-                            | Alert::CertificateRequired
-                            | Alert::CertificateUnknown
-                            | Alert::AccessDenied
-                    )
-            )
-        )
-    })
-}
-
-/// The error and what is behind it; an I/O error hides its payload from `source`.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        let error: &'a (dyn Error + 'static) = *error;
-        let payload = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
-        payload.map(|payload| payload as &(dyn Error + 'static)).or_else(|| error.source())
     })
 }
 

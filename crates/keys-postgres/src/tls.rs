@@ -1,13 +1,8 @@
-//! The TLS client of a connection: its own provider, nothing process-wide.
+//! The settings of TLS under the names that they have here.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use sealmq_crypto_core::KeyError;
+use sealmq_tls::{Pem, Setting, Unusable};
 
 use crate::config::Tls;
 
@@ -19,46 +14,18 @@ pub(crate) fn client_config(tls: &Tls) -> Result<ClientConfig, KeyError> {
     if let Some(config) = &tls.client_config {
         return Ok(config.clone());
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unusable("tls", "the protocol versions").with_source(error))?
-        .with_root_certificates(roots(tls.root_ca.as_deref())?);
-    let Some((chain, key)) = &tls.client_certificate else {
-        return Ok(builder.with_no_client_auth());
+    let certificate = tls.client_certificate.as_ref();
+    let certificate = certificate.map(|(chain, key)| (Pem::File(chain), Pem::File(key)));
+    sealmq_tls::client_config(tls.root_ca.as_deref().map(Pem::File), certificate).map_err(refused)
+}
+
+fn refused(unusable: Unusable) -> KeyError {
+    let field = match unusable.setting {
+        Setting::Tls => "tls",
+        Setting::Authorities => "root_ca",
+        Setting::ClientCertificate => "client_certificate",
     };
-    let invalid = |path: &Path| unusable("client_certificate", &path.display().to_string());
-    let chain = certificates("client_certificate", chain)?;
-    let key_pem =
-        PrivateKeyDer::from_pem_file(key).map_err(|error| invalid(key).with_source(error))?;
-    builder.with_client_auth_cert(chain, key_pem).map_err(|error| invalid(key).with_source(error))
-}
-
-fn roots(path: Option<&Path>) -> Result<RootCertStore, KeyError> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = path else {
-        // Some systems have unreadable files among their authorities; the others still count.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return Ok(roots);
-    };
-    let invalid = || unusable("root_ca", &path.display().to_string());
-    for certificate in certificates("root_ca", path)? {
-        roots.add(certificate).map_err(|error| invalid().with_source(error))?;
-    }
-    Ok(roots)
-}
-
-fn certificates(
-    field: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, KeyError> {
-    let invalid = || unusable(field, &path.display().to_string());
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    let certificates: Vec<_> = read.map_err(|error| invalid().with_source(error))?;
-    if certificates.is_empty() { Err(invalid()) } else { Ok(certificates) }
-}
-
-fn unusable(field: &'static str, what: &str) -> KeyError {
-    KeyError::invalid_input(field, format!("{what} cannot be used"))
+    KeyError::invalid_input(field, unusable.reason.clone()).with_source(unusable)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::RequestId;
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use sealmq_queue_core::{TransportError, TransportErrorKind};
+use sealmq_tls::{causes, distrusts};
 
 use crate::wire::MAX_MESSAGE_BYTES;
 
@@ -144,34 +145,6 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
                     | CredentialsError::InvalidConfiguration(_)
             )
         )
-    })
-}
-
-fn distrusts(error: &(dyn Error + 'static)) -> bool {
-    use rustls::AlertDescription as Alert;
-    causes(error).any(|cause| {
-        matches!(
-            cause.downcast_ref(),
-            Some(
-                rustls::Error::InvalidCertificate(_)
-                    | rustls::Error::AlertReceived(
-                        Alert::UnknownCA
-                            | Alert::BadCertificate
-                            | Alert::CertificateRequired
-                            | Alert::CertificateUnknown
-                            | Alert::AccessDenied
-                    )
-            )
-        )
-    })
-}
-
-/// The error and what is behind it; an I/O error hides its payload from `source`.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        let error: &'a (dyn Error + 'static) = *error;
-        let payload = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
-        payload.map(|payload| payload as &(dyn Error + 'static)).or_else(|| error.source())
     })
 }
 

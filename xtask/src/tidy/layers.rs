@@ -25,6 +25,8 @@ enum Role {
     ContractTests,
     /// What the tests of several adapters share; it knows none of our crates.
     TestKit,
+    /// What adapters of both kinds share; it knows neither keys nor queues.
+    Tls,
     /// What contributors run; it is never published.
     Tool,
 }
@@ -41,6 +43,7 @@ impl Role {
             "sealmq-cli" => Cli,
             "sealmq-contract-tests" => ContractTests,
             "sealmq-test-kit" => TestKit,
+            "sealmq-tls" => Tls,
             "sealmq-bench" | "xtask" => Tool,
             other if other.starts_with("sealmq-keys-") => Keys,
             other if other.starts_with("sealmq-replay-") => Replay,
@@ -52,9 +55,10 @@ impl Role {
     /// What a crate of this role may be built upon.
     fn allowed(self) -> &'static [Self] {
         match self {
-            CryptoCore | QueueCore | TestKit => &[],
-            Keys | Replay => &[CryptoCore],
-            Transport => &[QueueCore],
+            CryptoCore | QueueCore | TestKit | Tls => &[],
+            Keys => &[CryptoCore, Tls],
+            Replay => &[CryptoCore],
+            Transport => &[QueueCore, Tls],
             Client => &[CryptoCore, QueueCore],
             Facade => &[CryptoCore, QueueCore, Client, Keys, Transport, Replay],
             Cli => &[Facade],
@@ -173,12 +177,13 @@ fn reason(role: Role) -> &'static str {
     match role {
         CryptoCore => "the cryptographic core knows no queue and no adapter",
         QueueCore => "the queue core knows no key and no adapter",
-        Keys => "a key adapter knows only the cryptographic core",
+        Keys => "a key adapter knows only the cryptographic core, and TLS",
         Replay => "a replay guard knows only the cryptographic core",
         Transport => "a transport knows only the queue core, so it cannot leak a plaintext",
         Client => "the client knows the two cores and no adapter",
         Facade => "the facade joins client, cores and adapters",
         Cli => "the program uses what users use, the facade",
+        Tls => "adapters of both kinds use it, so it knows neither kind",
         TestKit => "the tests of every adapter use it, so it knows none",
         ContractTests | Tool => "the program's own crate is for no one to build upon",
     }
@@ -237,6 +242,7 @@ mod tests {
             ("sealmq-client", "sealmq"),
             ("sealmq-cli", "sealmq-crypto-core"),
             ("sealmq-test-kit", "sealmq-transport-nats"),
+            ("sealmq-tls", "sealmq-crypto-core"),
         ];
         for (name, dependency) in edges {
             assert!(refused(name, dependency), "{name} -> {dependency}");

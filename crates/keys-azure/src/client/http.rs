@@ -11,6 +11,7 @@ use azure_core::http::{
 };
 use reqwest::{redirect, retry};
 use sealmq_crypto_core::KeyError;
+use sealmq_tls::{causes, distrusts};
 
 use crate::config::AzureConnection;
 
@@ -127,34 +128,6 @@ fn no_answer(error: reqwest::Error) -> azure_core::Error {
     texts.dedup();
     let no_answer = NoAnswer { reason: texts.join(": "), distrust: distrusts(&error) };
     azure_core::Error::new(ErrorKind::Other, no_answer)
-}
-
-fn distrusts(error: &(dyn Error + 'static)) -> bool {
-    use rustls::AlertDescription as Alert;
-    causes(error).any(|cause| {
-        matches!(
-            cause.downcast_ref(),
-            Some(
-                rustls::Error::InvalidCertificate(_)
-                    | rustls::Error::AlertReceived(
-                        Alert::UnknownCA
-                            | Alert::BadCertificate
-                            | Alert::CertificateRequired
-                            | Alert::CertificateUnknown
-                            | Alert::AccessDenied
-                    )
-            )
-        )
-    })
-}
-
-/// The error and what is behind it; an I/O error hides its payload from `source`.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        let error: &'a (dyn Error + 'static) = *error;
-        let payload = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
-        payload.map(|payload| payload as &(dyn Error + 'static)).or_else(|| error.source())
-    })
 }
 
 impl fmt::Display for NoAnswer {
