@@ -87,13 +87,18 @@ fn writable_regions() -> Vec<Range<u64>> {
 
 /// Runs something on a stack of its own and overwrites that stack.
 pub(crate) fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    // Inlined into its caller, it would leave its copies where nothing overwrites them.
+    #[inline(never)]
+    fn deeper<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
     #[inline(never)]
     fn overwrite_the_stack() {
         black_box(&mut [0u8; 512 * 1_024]);
     }
     thread::scope(|scope| {
         let worker = thread::Builder::new().stack_size(1 << 20).spawn_scoped(scope, || {
-            let result = work();
+            let result = deeper(work);
             overwrite_the_stack();
             result
         });
