@@ -18,7 +18,7 @@ mod tls;
 
 pub(crate) use http::NoAnswer;
 pub(crate) use keys::{Listed, VaultKeys};
-pub(crate) use tls::tls_config;
+pub(crate) use tls::{tls_config, unusable};
 
 /// A client of the vault's keys.
 pub(crate) fn keys(connection: &AzureConnection) -> Result<KeyClient, KeyError> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use azure_core::http::Url;
 use sealmq_crypto_core::KeyError;
-use zeroize::Zeroizing;
+use sealmq_tls::TlsConfig;
 
+mod env;
 mod identity;
 mod keys;
 mod secrets;
@@ -56,15 +57,7 @@ pub struct AzureConnection {
     pub authority_host: Option<String>,
     /// How long a call may take, its token included; 10 s.
     pub request_timeout: Duration,
-    pub(crate) root_certificates_pem: Option<Vec<u8>>,
-    pub(crate) client_certificate_pem: Option<ClientCertificate>,
-}
-
-/// A certificate chain and its key.
-#[derive(Clone)]
-pub(crate) struct ClientCertificate {
-    pub(crate) chain_pem: Vec<u8>,
-    pub(crate) key_pem: Zeroizing<Vec<u8>>,
+    pub(crate) tls: TlsConfig,
 }
 
 impl AzureConnection {
@@ -76,54 +69,8 @@ impl AzureConnection {
             audience: None,
             authority_host: None,
             request_timeout: Duration::from_secs(10),
-            root_certificates_pem: None,
-            client_certificate_pem: None,
+            tls: TlsConfig::new(),
         }
-    }
-
-    /// What the environment says.
-    ///
-    /// | variable | what |
-    /// | --- | --- |
-    /// | `SEALMQ_AZURE_VAULT_URL` | the vault |
-    /// | `SEALMQ_AZURE_IDENTITY` | `managed` (the default), `workload` or `client-secret` |
-    /// | `SEALMQ_AZURE_TENANT_ID` | the directory, for `client-secret`; for `workload`, else `AZURE_TENANT_ID` |
-    /// | `SEALMQ_AZURE_CLIENT_ID` | the application or user-assigned identity; for `workload`, else `AZURE_CLIENT_ID` |
-    /// | `SEALMQ_AZURE_CLIENT_SECRET_FILE` | a file with the secret, for `client-secret` |
-    /// | `SEALMQ_AZURE_CLIENT_SECRET` | the secret itself, where there is no file |
-    /// | `SEALMQ_AZURE_AUDIENCE` | [`AzureConnection::audience`] |
-    /// | `SEALMQ_AZURE_AUTHORITY_HOST` | [`AzureConnection::authority_host`] |
-    /// | `SEALMQ_AZURE_CA_FILE` | the authorities to trust (PEM) |
-    /// | `SEALMQ_AZURE_CLIENT_CERT_FILE`, `SEALMQ_AZURE_CLIENT_KEY_FILE` | a client certificate (PEM) |
-    ///
-    /// # Errors
-    /// `InvalidInput` names the variable or field that is not acceptable.
-    pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_variables(&variable)
-    }
-
-    pub(crate) fn from_variables(
-        variable: &impl Fn(&'static str) -> Option<String>,
-    ) -> Result<Self, KeyError> {
-        let Some(vault_url) = variable("SEALMQ_AZURE_VAULT_URL") else {
-            return Err(KeyError::invalid_input("SEALMQ_AZURE_VAULT_URL", "is not set"));
-        };
-        let mut connection = Self::new(vault_url, AzureIdentity::from_variables(variable)?);
-        connection.audience = variable("SEALMQ_AZURE_AUDIENCE");
-        connection.authority_host = variable("SEALMQ_AZURE_AUTHORITY_HOST");
-        connection.root_certificates_pem = file(variable, "SEALMQ_AZURE_CA_FILE")?;
-        let chain = file(variable, "SEALMQ_AZURE_CLIENT_CERT_FILE")?;
-        let key = file(variable, "SEALMQ_AZURE_CLIENT_KEY_FILE")?.map(Zeroizing::new);
-        connection.client_certificate_pem = match (chain, key) {
-            (Some(chain_pem), Some(key_pem)) => Some(ClientCertificate { chain_pem, key_pem }),
-            (None, None) => None,
-            _ => {
-                let reason = "goes with SEALMQ_AZURE_CLIENT_KEY_FILE";
-                return Err(KeyError::invalid_input("SEALMQ_AZURE_CLIENT_CERT_FILE", reason));
-            }
-        };
-        connection.validate()?;
-        Ok(connection)
     }
 
     /// The same connection with tokens for this audience, where the host of the vault does not
@@ -148,25 +95,11 @@ impl AzureConnection {
         self
     }
 
-    /// The same connection, trusting these authorities (PEM) and no others, for the vault and for
-    /// the authority host.
+    /// The same connection with this trust, for the vault and for the authority host, and this
+    /// client certificate; those of the operating system, and none.
     #[must_use]
-    pub fn with_root_certificates_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificates_pem = Some(pem.into());
-        self
-    }
-
-    /// The same connection, showing this certificate chain, with its key (both PEM), to servers
-    /// that ask for one.
-    #[must_use]
-    pub fn with_client_certificate_pem(
-        mut self,
-        chain_pem: impl Into<Vec<u8>>,
-        key_pem: impl Into<Vec<u8>>,
-    ) -> Self {
-        let key_pem = Zeroizing::new(key_pem.into());
-        self.client_certificate_pem =
-            Some(ClientCertificate { chain_pem: chain_pem.into(), key_pem });
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -178,7 +111,7 @@ impl AzureConnection {
         self.vault()?;
         self.scope()?;
         self.identity.validate()?;
-        crate::client::tls_config(self)?;
+        self.tls.validate().map_err(crate::client::unusable)?;
         let authority = self.authority_host.as_deref();
         first_refused([
             ("request_timeout", "must not be zero", !self.request_timeout.is_zero()),
@@ -216,15 +149,13 @@ impl AzureConnection {
 /// Shows no credentials.
 impl fmt::Debug for AzureConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let trusts = self.root_certificates_pem.as_ref().map_or("system", |_| "own authorities");
         f.debug_struct("AzureConnection")
             .field("vault_url", &self.vault_url)
             .field("identity", &self.identity)
             .field("audience", &self.audience)
             .field("authority_host", &self.authority_host)
             .field("request_timeout", &self.request_timeout)
-            .field("root_certificates", &trusts)
-            .field("client_certificate", &self.client_certificate_pem.is_some())
+            .field("tls", &self.tls)
             .finish()
     }
 }
@@ -236,35 +167,6 @@ fn first_refused<const N: usize>(checks: [Check; N]) -> Result<(), KeyError> {
     match checks.into_iter().find(|(_, _, valid)| !valid) {
         Some((field, reason, _)) => Err(KeyError::invalid_input(field, reason)),
         None => Ok(()),
-    }
-}
-
-/// A variable of the environment that is there and not empty.
-fn variable(name: &'static str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn file(
-    variable: &impl Fn(&'static str) -> Option<String>,
-    name: &'static str,
-) -> Result<Option<Vec<u8>>, KeyError> {
-    let read = variable(name).map(std::fs::read).transpose();
-    read.map_err(|error| {
-        KeyError::invalid_input(name, "the file cannot be read").with_source(error)
-    })
-}
-
-/// The variables of yes and no.
-fn flag(
-    variable: &impl Fn(&'static str) -> Option<String>,
-    name: &'static str,
-    default: bool,
-) -> Result<bool, KeyError> {
-    match variable(name).as_deref() {
-        None => Ok(default),
-        Some("true") => Ok(true),
-        Some("false") => Ok(false),
-        Some(_) => Err(KeyError::invalid_input(name, "is true or false")),
     }
 }
 

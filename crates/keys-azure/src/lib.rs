@@ -35,4 +35,5 @@ pub use config::{
     AzureConnection, AzureIdentity, AzureKeyVaultConfig, AzureSecretsConfig, KekKind, KeyVaultKeys,
 };
 pub use provider::AzureSecretsProvider;
+pub use sealmq_tls::{TlsConfig, TlsVersion};
 pub use service::AzureKeyVaultService;

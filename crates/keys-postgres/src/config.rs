@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sealmq_crypto_core::KeyError;
+use sealmq_tls::TlsConfig;
 use tokio_postgres::config::{Host, SslMode};
 use zeroize::Zeroizing;
 
@@ -23,10 +24,10 @@ mod env;
 /// clear when somebody on the way says that the server has no TLS.
 ///
 /// ```
-/// use sealmq_keys_postgres::PostgresConfig;
+/// use sealmq_keys_postgres::{PostgresConfig, TlsConfig};
 ///
 /// let config = PostgresConfig::new("postgres://orders:s3cr3t@db.example.com/keys")
-///     .with_root_ca("/etc/ssl/db-ca.pem")
+///     .with_tls(TlsConfig::new().with_root_ca("/etc/ssl/db-ca.pem"))
 ///     .with_schema("sealmq");
 /// assert!(config.validate().is_ok());
 /// assert!(!format!("{config:?}").contains("s3cr3t"));
@@ -35,28 +36,13 @@ mod env;
 pub struct PostgresConfig {
     url: Zeroizing<String>,
     password_file: Option<PathBuf>,
-    pub(crate) tls: Tls,
+    pub(crate) tls_off: bool,
+    pub(crate) tls: TlsConfig,
     schema: String,
     pub(crate) max_connections: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) statement_timeout: Duration,
     pub(crate) request_timeout: Duration,
-}
-
-/// How the connection is encrypted.
-#[derive(Default)]
-pub(crate) struct Tls {
-    pub(crate) off: bool,
-    pub(crate) root_ca: Option<PathBuf>,
-    pub(crate) client_certificate: Option<(PathBuf, PathBuf)>,
-    pub(crate) client_config: Option<rustls::ClientConfig>,
-}
-
-impl Tls {
-    fn is_configured(&self) -> bool {
-        let certificates = self.root_ca.is_some() || self.client_certificate.is_some();
-        certificates || self.client_config.is_some()
-    }
 }
 
 /// What comes of a configuration that was checked.
@@ -73,7 +59,8 @@ impl PostgresConfig {
         Self {
             url: Zeroizing::new(url.into()),
             password_file: None,
-            tls: Tls::default(),
+            tls_off: false,
+            tls: TlsConfig::new(),
             schema: "sealmq".into(),
             max_connections: 8,
             connect_timeout: Duration::from_secs(5),
@@ -89,36 +76,18 @@ impl PostgresConfig {
         self
     }
 
-    /// The same, trusting the authorities in this PEM file and no others. Without it those of the
-    /// operating system are trusted.
+    /// The same with this trust, and this client certificate; those of the operating system, and
+    /// none.
     #[must_use]
-    pub fn with_root_ca(mut self, pem_path: impl Into<PathBuf>) -> Self {
-        self.tls.root_ca = Some(pem_path.into());
-        self
-    }
-
-    /// The same, with a client certificate: chain and key, each in a PEM file.
-    #[must_use]
-    pub fn with_client_certificate(
-        mut self,
-        chain_pem_path: impl Into<PathBuf>,
-        key_pem_path: impl Into<PathBuf>,
-    ) -> Self {
-        self.tls.client_certificate = Some((chain_pem_path.into(), key_pem_path.into()));
-        self
-    }
-
-    /// The same, with a TLS client of your own instead of PEM files.
-    #[must_use]
-    pub fn with_tls_client_config(mut self, client_config: rustls::ClientConfig) -> Self {
-        self.tls.client_config = Some(client_config);
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = tls;
         self
     }
 
     /// The same without TLS: for a server on this host, or behind a proxy that encrypts.
     #[must_use]
     pub fn without_tls(mut self) -> Self {
-        self.tls.off = true;
+        self.tls_off = true;
         self
     }
 
@@ -181,12 +150,12 @@ impl PostgresConfig {
         }
         let encrypted = match server.get_ssl_mode() {
             SslMode::Disable => false,
-            SslMode::Require if self.tls.off => {
+            SslMode::Require if self.tls_off => {
                 return Err(invalid("tls", "the URL requires it and it is turned off"));
             }
-            _ => !self.tls.off,
+            _ => !self.tls_off,
         };
-        if !encrypted && self.tls.is_configured() {
+        if !encrypted && !self.tls.is_default() {
             return Err(invalid("tls", "it is configured and turned off"));
         }
         server.ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable });
@@ -199,6 +168,7 @@ impl PostgresConfig {
                 return Err(invalid(field, "1 ms to 1 h"));
             }
         }
+        self.tls.validate().map_err(crate::tls::unusable)?;
         if !(1..=1000).contains(&self.max_connections) {
             return Err(invalid("max_connections", "1 to 1,000"));
         }
@@ -241,6 +211,7 @@ impl fmt::Debug for PostgresConfig {
         f.debug_struct("PostgresConfig")
             .field("server", &server.map_or_else(|_| "[invalid]".into(), |server| address(&server)))
             .field("password_file", &self.password_file)
+            .field("tls_off", &self.tls_off)
             .field("tls", &self.tls)
             .field("schema", &self.schema)
             .field("max_connections", &self.max_connections)
@@ -248,17 +219,6 @@ impl fmt::Debug for PostgresConfig {
             .field("statement_timeout", &self.statement_timeout)
             .field("request_timeout", &self.request_timeout)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls")
-            .field("off", &self.off)
-            .field("root_ca", &self.root_ca)
-            .field("client_certificate", &self.client_certificate)
-            .field("client_config", &self.client_config.is_some())
-            .finish()
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use sealmq_crypto_core::{KeyError, KeyErrorKind, TenantId};
+use sealmq_tls::{Refusal, causes};
 use tokio_postgres::error::DbError;
 
 use KeyErrorKind as K;
@@ -74,9 +75,10 @@ pub(crate) fn sql(operation: &'static str, error: tokio_postgres::Error) -> KeyE
     }
     let said = error.to_string();
     let is_about_types = ["error serializing", "error deserializing", "invalid column"];
-    let kind = if is_about_trust(&error) {
-        K::Denied
-    } else if is_about_types.iter().any(|text| said.starts_with(text)) {
+    if let Some(why) = distrust(&error) {
+        return KeyError::new(K::Denied, format!("{operation}: {why}")).with_source(error);
+    }
+    let kind = if is_about_types.iter().any(|text| said.starts_with(text)) {
         K::Malformed // a column is of another type: these are not this crate's tables
     } else {
         K::Unavailable
@@ -84,21 +86,16 @@ pub(crate) fn sql(operation: &'static str, error: tokio_postgres::Error) -> KeyE
     KeyError::new(kind, operation).with_source(error)
 }
 
-/// Whether a failure is one that trying again does not mend: TLS that the server does not speak,
-/// or a certificate that one of the sides does not accept.
-fn is_about_trust(error: &tokio_postgres::Error) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
-        }
-        if cause.to_string() == "server does not support TLS" {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+/// Why trying again does not mend a failure: TLS that the server does not speak, or a certificate
+/// that one of the sides does not accept.
+fn distrust(error: &tokio_postgres::Error) -> Option<String> {
+    const NO_TLS: &str = "server does not support TLS";
+    let refused = || Refusal::of(error).map(|refusal| refusal.to_string());
+    let without = || causes(error).any(|cause| cause.to_string() == NO_TLS);
+    let broken = || causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
+    refused()
+        .or_else(|| without().then(|| NO_TLS.to_owned()))
+        .or_else(|| broken().map(|_| "TLS failed".to_owned()))
 }
 
 /// Whether the same statement may pass when it is sent again at once.

@@ -48,5 +48,6 @@ pub use master_key::{MasterKey, MasterKeys};
 pub use migration::{grants, migrate, schema_version};
 pub use replay::{CommitOutcome, PostgresReplayGuard, ReplayInTransaction};
 pub use rewrap::{RewrapOptions, RewrapProgress};
+pub use sealmq_tls::{TlsConfig, TlsVersion};
 pub use service::{PostgresKeyService, PostgresKeyServiceConfig};
 pub use transaction::KeysInTransaction;

@@ -5,6 +5,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, KeyError};
+use sealmq_settings::{Kind, Setting, Settings};
 use zeroize::Zeroizing;
 
 use crate::master_key::{MasterKey, MasterKeys};
@@ -36,73 +37,80 @@ impl MasterKey {
     }
 
     /// The key that the environment has under this prefix, if it has an id there.
-    fn from_lookup(
-        prefix: &str,
-        lookup: impl Fn(&str) -> Option<String>,
+    fn from_settings(
+        settings: &Settings<'_>,
+        [id, file, key]: &[Setting; 3],
     ) -> Result<Option<Self>, KeyError> {
-        let invalid = |field, reason: String| KeyError::invalid_input(field, reason);
-        let get = |name: &str| {
-            lookup(&format!("SEALMQ_{prefix}{name}")).filter(|value| !value.is_empty())
-        };
-        let text = get("MASTER_KEY").map(Zeroizing::new);
-        let source = (get("MASTER_KEY_FILE"), text);
-        let Some(id) = get("MASTER_KEY_ID") else {
+        let invalid = KeyError::invalid_input;
+        let text = settings.get(key.variable).map(Zeroizing::new);
+        let source = (settings.get(file.variable), text);
+        let Some(name) = settings.get(id.variable) else {
             return match source {
                 (None, None) => Ok(None),
-                _ => Err(invalid(
-                    "master_key_id",
-                    format!("SEALMQ_{prefix}MASTER_KEY_ID is not set"),
-                )),
+                _ => Err(invalid(id.variable, "is not set")),
             };
         };
-        let id = EncryptionKeyId::new(&id)
-            .map_err(|error| invalid("master_key_id", error.to_string()))?;
+        let name = EncryptionKeyId::new(&name)
+            .map_err(|error| invalid(id.variable, "is no key id").with_source(error))?;
         match source {
-            (Some(path), None) => Self::from_file(id, path).map(Some),
+            (Some(path), None) => Self::from_file(name, path).map(Some),
             (None, Some(text)) => {
-                let key = parse_base64(text.as_bytes()).ok_or_else(|| {
-                    let reason = format!("SEALMQ_{prefix}MASTER_KEY is not 32 bytes in base64");
-                    invalid("master_key", reason)
-                })?;
-                Ok(Some(Self::new(id, key)))
+                let secret = parse_base64(text.as_bytes())
+                    .ok_or_else(|| invalid(key.variable, "is not 32 bytes in base64"))?;
+                Ok(Some(Self::new(name, secret)))
             }
             _ => {
-                let reason = format!(
-                    "one of SEALMQ_{prefix}MASTER_KEY_FILE and SEALMQ_{prefix}MASTER_KEY has to be set"
-                );
-                Err(invalid("master_key", reason))
+                let reason = format!("or {}: one of the two", key.variable);
+                Err(KeyError::invalid_input(file.variable, reason))
             }
         }
     }
 }
 
 impl MasterKeys {
-    /// The master keys of the environment.
-    ///
-    /// | variable | sets |
-    /// | --- | --- |
-    /// | `SEALMQ_MASTER_KEY_ID` | the id of the current one; required |
-    /// | `SEALMQ_MASTER_KEY_FILE` | path of the file that holds it, see [`MasterKey::from_file`] |
-    /// | `SEALMQ_MASTER_KEY` | the key itself in base64; one of the two is required |
-    /// | `SEALMQ_EARLIER_MASTER_KEY_ID`, `SEALMQ_EARLIER_MASTER_KEY_FILE`, `SEALMQ_EARLIER_MASTER_KEY` | the same for the one before, while it is being replaced |
+    /// The settings that [`MasterKeys::from_env`] reads.
+    pub const SETTINGS: &'static [&'static [Setting]] = &[&CURRENT, &EARLIER];
+
+    /// The master keys of the environment: [`MasterKeys::SETTINGS`].
     ///
     /// # Errors
-    /// `InvalidInput` names the field.
+    /// `InvalidInput` names the variable or field.
     pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        Self::from_settings(&Settings::from_env())
     }
 
-    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, KeyError> {
-        let current = MasterKey::from_lookup("", &lookup)?.ok_or_else(|| {
-            KeyError::invalid_input("master_key_id", "SEALMQ_MASTER_KEY_ID is not set")
-        })?;
+    /// The master keys from [`MasterKeys::SETTINGS`], wherever they are kept.
+    ///
+    /// # Errors
+    /// As [`MasterKeys::from_env`].
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
+        let current = MasterKey::from_settings(settings, &CURRENT)?
+            .ok_or_else(|| KeyError::invalid_input(CURRENT[0].variable, "is not set"))?;
         let keys = Self::new(current);
-        match MasterKey::from_lookup("EARLIER_", &lookup)? {
+        match MasterKey::from_settings(settings, &EARLIER)? {
             Some(earlier) => keys.with_earlier(earlier),
             None => Ok(keys),
         }
     }
 }
+
+/// Id, file, and the key itself.
+const CURRENT: [Setting; 3] = [
+    Setting::new("SEALMQ_MASTER_KEY_ID", Kind::Text, "the id of the master key; required"),
+    Setting::new("SEALMQ_MASTER_KEY_FILE", Kind::Path, "the file that holds it"),
+    Setting::new("SEALMQ_MASTER_KEY", Kind::Secret, "the key itself in base64, without a file"),
+];
+
+/// The same of the one before.
+const EARLIER: [Setting; 3] = [
+    Setting::new(
+        "SEALMQ_EARLIER_MASTER_KEY_ID",
+        Kind::Text,
+        "the id of the one before, while it is being replaced; none",
+    ),
+    Setting::new("SEALMQ_EARLIER_MASTER_KEY_FILE", Kind::Path, "the file that holds it"),
+    Setting::new("SEALMQ_EARLIER_MASTER_KEY", Kind::Secret, "that key itself in base64"),
+];
 
 /// 32 bytes in base64 have 44 characters; a line end may follow.
 const MAX_FILE_LEN: usize = 46;
@@ -188,10 +196,10 @@ mod tests {
     #[test]
     fn the_environment_gives_the_key_or_its_file() {
         let of = |pairs: &'static [(&str, &str)]| {
-            MasterKeys::from_lookup(move |asked| {
+            MasterKeys::from_settings(&Settings::from_lookup(move |asked| {
                 let name = asked.strip_prefix("SEALMQ_").unwrap();
                 pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-            })
+            }))
         };
         let current = of(&[("MASTER_KEY_ID", "m2"), ("MASTER_KEY", SECRET_TEXT)]);
         let shown = format!("{:?}", current.unwrap());
@@ -203,15 +211,18 @@ mod tests {
             ("EARLIER_MASTER_KEY", SECRET_TEXT),
         ]);
         assert!(format!("{:?}", both.unwrap()).contains("m1"));
-        assert_eq!(field(of(&[])), "master_key_id");
-        assert_eq!(field(of(&[("MASTER_KEY", SECRET_TEXT)])), "master_key_id");
-        assert_eq!(field(of(&[("MASTER_KEY_ID", "m1")])), "master_key");
-        assert_eq!(field(of(&[("MASTER_KEY_ID", "m1"), ("MASTER_KEY", "MTIz")])), "master_key");
+        assert_eq!(field(of(&[])), "SEALMQ_MASTER_KEY_ID");
+        assert_eq!(field(of(&[("MASTER_KEY", SECRET_TEXT)])), "SEALMQ_MASTER_KEY_ID");
+        assert_eq!(field(of(&[("MASTER_KEY_ID", "m1")])), "SEALMQ_MASTER_KEY_FILE");
+        assert_eq!(
+            field(of(&[("MASTER_KEY_ID", "m1"), ("MASTER_KEY", "MTIz")])),
+            "SEALMQ_MASTER_KEY"
+        );
         let nameless = of(&[
             ("MASTER_KEY_ID", "m2"),
             ("MASTER_KEY", SECRET_TEXT),
             ("EARLIER_MASTER_KEY", SECRET_TEXT),
         ]);
-        assert_eq!(field(nameless), "master_key_id");
+        assert_eq!(field(nameless), "SEALMQ_EARLIER_MASTER_KEY_ID");
     }
 }

@@ -5,12 +5,12 @@ mod mounts;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 pub use mounts::{VaultKvConfig, VaultTransitConfig};
 use reqwest::Url;
 use sealmq_crypto_core::KeyError;
+use sealmq_tls::TlsConfig;
 
 use crate::auth::VaultAuth;
 
@@ -22,8 +22,7 @@ pub struct VaultConfig {
     pub(crate) address: String,
     pub(crate) auth: VaultAuth,
     pub(crate) namespace: Option<String>,
-    pub(crate) root_ca: Option<PathBuf>,
-    pub(crate) client_certificate: Option<(PathBuf, PathBuf)>,
+    pub(crate) tls: TlsConfig,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) max_response_bytes: usize,
@@ -38,8 +37,7 @@ impl VaultConfig {
             address: address.into(),
             auth,
             namespace: None,
-            root_ca: None,
-            client_certificate: None,
+            tls: TlsConfig::new(),
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             max_response_bytes: 32 << 20,
@@ -54,22 +52,11 @@ impl VaultConfig {
         self
     }
 
-    /// The same, trusting the authorities in this PEM file and no others. By default those that
-    /// the operating system trusts.
+    /// The same with this trust, and this certificate of our own; by default the authorities that
+    /// the operating system trusts, and none.
     #[must_use]
-    pub fn with_root_ca(mut self, path: impl Into<PathBuf>) -> Self {
-        self.root_ca = Some(path.into());
-        self
-    }
-
-    /// The same with a certificate of our own: PEM files of its chain and of its key.
-    #[must_use]
-    pub fn with_client_certificate(
-        mut self,
-        chain: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-    ) -> Self {
-        self.client_certificate = Some((chain.into(), key.into()));
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -138,6 +125,7 @@ impl VaultConfig {
         if self.max_response_bytes < 4096 {
             return Err(KeyError::invalid_input("max_response_bytes", "is below 4,096"));
         }
+        self.tls.validate().map_err(crate::tls::unusable)?;
         self.auth.validate()?;
         Ok(url)
     }
@@ -175,8 +163,7 @@ impl fmt::Debug for VaultConfig {
             .field("address", &address)
             .field("auth", &self.auth)
             .field("namespace", &self.namespace)
-            .field("root_ca", &self.root_ca)
-            .field("client_certificate", &self.client_certificate)
+            .field("tls", &self.tls)
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("max_response_bytes", &self.max_response_bytes)

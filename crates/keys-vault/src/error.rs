@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use sealmq_crypto_core::{KeyError, KeyErrorKind};
+use sealmq_tls::Refusal;
 use serde::Deserialize;
 
 /// What parts of an error text mean. Transit answers almost everything with 400, and tells its
@@ -92,12 +93,11 @@ pub(crate) fn odd_answer(path: &str, why: &str) -> KeyError {
 
 /// No answer at all. The URL is left out of the source: the path is named already.
 pub(crate) fn no_answer(path: &str, error: reqwest::Error) -> KeyError {
-    let why = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the connection broke"
+    let why = match Refusal::of(&error) {
+        Some(refusal) => refusal.to_string(),
+        None if error.is_timeout() => "no answer in time".to_owned(),
+        None if error.is_connect() => "no connection".to_owned(),
+        None => "the connection broke".to_owned(),
     };
     let error = error.without_url();
     KeyError::new(KeyErrorKind::Unavailable, format!("{path}: {why}")).with_source(error)

@@ -82,7 +82,7 @@ impl Http {
         let namespace =
             namespace.map_err(|_| KeyError::invalid_input("namespace", "is not ASCII"))?;
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(config)?)
+            .tls_backend_preconfigured(tls::client_config(&config.tls)?)
             // A redirect would carry the token, which is in a header of its own, to another host.
             .redirect(redirect::Policy::none())
             .no_proxy()

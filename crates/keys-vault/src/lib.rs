@@ -43,4 +43,5 @@ pub use config::{VaultConfig, VaultKvConfig, VaultTransitConfig};
 pub use crypto::{VaultTransitCrypto, VaultTransitKey};
 pub use health::VaultHealth;
 pub use provider::VaultKvProvider;
+pub use sealmq_tls::{TlsConfig, TlsVersion};
 pub use service::VaultTransitService;

@@ -63,6 +63,9 @@ pub use sealmq_queue_core::{
     SessionSelector, Source, Support, Transport, TransportError, TransportErrorKind,
 };
 
+/// Settings by name, which every adapter reads from the environment or from a file.
+pub use sealmq_settings as settings;
+
 /// The traits of transports, for those who write an adapter.
 pub use sealmq_queue_core as transport;
 

@@ -1,10 +1,23 @@
-//! TLS for the adapters: a `rustls` client of their own, and what a refused handshake means.
+//! TLS for the adapters: one configuration, a `rustls` client made of it, and what a refused
+//! handshake means.
 //!
 //! Nothing process-wide is installed or used: each adapter hands its own [`rustls::ClientConfig`],
-//! on aws-lc-rs, to the SDK it wraps. How the settings are called is the adapter's affair.
+//! on aws-lc-rs, to the SDK it wraps.
 
+mod certificate;
 mod client;
-mod trust;
+mod config;
+mod pem;
+mod refusal;
+mod verifier;
+mod watched;
 
-pub use client::{Pem, Setting, Unusable, client_config};
-pub use trust::{causes, distrusts};
+pub use config::{TlsConfig, TlsVersion};
+pub use pem::Unusable;
+pub use refusal::{Refusal, causes, distrusts};
+
+/// For [`tls_settings`].
+#[doc(hidden)]
+pub mod __private {
+    pub use sealmq_settings::{Kind, Setting};
+}

@@ -212,10 +212,10 @@ fn options(
             // The client never gives up; once nobody needs it, it may as well sleep.
             if *closed.borrow() { Duration::from_secs(86_400) } else { pause(attempt) }
         });
-    if config.tls.is_configured() {
+    if !config.tls.is_default() || config.tls_first {
         options = options.require_tls(true);
     }
-    if config.tls.first {
+    if config.tls_first {
         options = options.tls_first();
     }
     if let Some(name) = &config.connection_name {

@@ -1,8 +1,9 @@
 //! How to reach NATS, who to be there, and what things are called.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
+
+use sealmq_tls::TlsConfig;
 
 use crate::credentials::NatsCredentials;
 use crate::queue_settings::NatsQueueSettings;
@@ -30,11 +31,11 @@ pub enum NatsProvisioning {
 ///
 /// ```
 /// use std::time::Duration;
-/// use sealmq_transport_nats::{NatsConfig, NatsCredentials};
+/// use sealmq_transport_nats::{NatsConfig, NatsCredentials, TlsConfig};
 ///
 /// let config = NatsConfig::new("tls://nats.example.com:4222")
 ///     .with_credentials(NatsCredentials::user_password("orders", "s3cr3t"))
-///     .with_root_ca("/etc/ssl/nats-ca.pem")
+///     .with_tls(TlsConfig::new().with_root_ca("/etc/ssl/nats-ca.pem"))
 ///     .with_connect_timeout(Duration::from_secs(3));
 /// assert!(config.validate().is_ok());
 /// assert!(!format!("{config:?}").contains("s3cr3t"));
@@ -44,7 +45,8 @@ pub struct NatsConfig {
     pub(crate) urls: Vec<String>,
     pub(crate) connection_name: Option<String>,
     pub(crate) credentials: NatsCredentials,
-    pub(crate) tls: Tls,
+    pub(crate) tls: TlsConfig,
+    pub(crate) tls_first: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) retry_initial_connect: bool,
     pub(crate) request_timeout: Duration,
@@ -57,25 +59,6 @@ pub struct NatsConfig {
     pub(crate) subscription_capacity: usize,
 }
 
-/// How the connection is encrypted.
-#[derive(Default)]
-pub(crate) struct Tls {
-    pub(crate) root_ca: Option<PathBuf>,
-    pub(crate) client_certificate: Option<(PathBuf, PathBuf)>,
-    pub(crate) client_config: Option<rustls::ClientConfig>,
-    pub(crate) first: bool,
-}
-
-impl Tls {
-    /// Whether anything about TLS was asked for: then a connection without it is refused.
-    pub(crate) fn is_configured(&self) -> bool {
-        self.root_ca.is_some()
-            || self.client_certificate.is_some()
-            || self.client_config.is_some()
-            || self.first
-    }
-}
-
 impl NatsConfig {
     /// A connection to this server without credentials: `nats://host:port`, or `tls://host:port`
     /// to insist on TLS. Credentials do not belong in the URL and are refused there.
@@ -84,7 +67,8 @@ impl NatsConfig {
             urls: vec![url.into()],
             connection_name: None,
             credentials: NatsCredentials::none(),
-            tls: Tls::default(),
+            tls: TlsConfig::new(),
+            tls_first: false,
             connect_timeout: Duration::from_secs(5),
             retry_initial_connect: false,
             request_timeout: Duration::from_secs(5),
@@ -119,31 +103,11 @@ impl NatsConfig {
         self
     }
 
-    /// The same configuration, trusting the authorities in this PEM file and no others. Without
-    /// it those of the operating system are trusted. TLS is required from here on.
+    /// The same configuration with this trust, and this client certificate; those of the
+    /// operating system, and none. Unless it is the default, TLS is required from here on.
     #[must_use]
-    pub fn with_root_ca(mut self, pem_path: impl Into<PathBuf>) -> Self {
-        self.tls.root_ca = Some(pem_path.into());
-        self
-    }
-
-    /// The same configuration with a client certificate, chain and key each in a PEM file. TLS is
-    /// required from here on.
-    #[must_use]
-    pub fn with_client_certificate(
-        mut self,
-        chain_pem_path: impl Into<PathBuf>,
-        key_pem_path: impl Into<PathBuf>,
-    ) -> Self {
-        self.tls.client_certificate = Some((chain_pem_path.into(), key_pem_path.into()));
-        self
-    }
-
-    /// The same configuration with a TLS client of your own, instead of PEM files. TLS is required
-    /// from here on.
-    #[must_use]
-    pub fn with_tls_client_config(mut self, client_config: rustls::ClientConfig) -> Self {
-        self.tls.client_config = Some(client_config);
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -151,7 +115,7 @@ impl NatsConfig {
     /// `handshake_first`. TLS is required from here on.
     #[must_use]
     pub fn with_tls_first(mut self) -> Self {
-        self.tls.first = true;
+        self.tls_first = true;
         self
     }
 
@@ -243,6 +207,7 @@ impl fmt::Debug for NatsConfig {
             .field("urls", &urls)
             .field("credentials", &self.credentials)
             .field("tls", &self.tls)
+            .field("tls_first", &self.tls_first)
             .field("connect_timeout", &self.connect_timeout)
             .field("retry_initial_connect", &self.retry_initial_connect)
             .field("request_timeout", &self.request_timeout)
@@ -254,17 +219,6 @@ impl fmt::Debug for NatsConfig {
             .field("queue_group", &self.queue_group)
             .field("subscription_capacity", &self.subscription_capacity)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls")
-            .field("root_ca", &self.root_ca)
-            .field("client_certificate", &self.client_certificate)
-            .field("client_config", &self.client_config.is_some())
-            .field("first", &self.first)
-            .finish()
     }
 }
 

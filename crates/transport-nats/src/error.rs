@@ -1,47 +1,33 @@
 //! One table from the errors of NATS to ours.
 
 use std::error::Error;
-use std::io;
 
 use async_nats::client::RequestErrorKind;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::{ConnectErrorKind, ServerError, StatusCode, jetstream};
 use sealmq_queue_core::{Feature, TransportError, TransportErrorKind as Kind};
+use sealmq_tls::{Refusal, causes};
 
 /// What a failure to connect means.
 pub(crate) fn connecting(error: async_nats::ConnectError) -> TransportError {
+    let refusal = Refusal::of(&error);
     let kind = match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => Kind::Denied,
         ConnectErrorKind::ServerParse => Kind::InvalidInput { field: "url" },
-        _ if is_distrust(&error) => Kind::Denied,
+        _ if refusal.is_some() || refuses_credentials(&error) => Kind::Denied,
         _ => Kind::Unavailable,
     };
-    TransportError::new(kind, "connecting").with_source(error)
+    let context = refusal.map_or("connecting".to_owned(), |why| format!("connecting: {why}"));
+    TransportError::new(kind, context).with_source(error)
 }
 
-/// Whether one side does not trust the other: trying again does not help.
-fn is_distrust(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(ServerError::Other(text)) = error.downcast_ref() {
-            let text = text.to_ascii_lowercase();
-            return text.contains("authentication") || text.contains("authorization");
-        }
-        if let Some(rustls) = error.downcast_ref::<rustls::Error>() {
-            return matches!(
-                rustls,
-                rustls::Error::AlertReceived(_)
-                    | rustls::Error::InvalidCertificate(_)
-                    | rustls::Error::NoCertificatesPresented
-            );
-        }
-        // An I/O error gives the source of what it wraps, and not that itself.
-        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    false
+/// Whether the server said that it does not know us: trying again does not help.
+fn refuses_credentials(error: &(dyn Error + 'static)) -> bool {
+    let said = causes(error).find_map(|cause| match cause.downcast_ref() {
+        Some(ServerError::Other(text)) => Some(text.to_ascii_lowercase()),
+        _ => None,
+    });
+    said.is_some_and(|said| said.contains("authentication") || said.contains("authorization"))
 }
 
 /// What a request without an answer means; `context` names the operation and its object.

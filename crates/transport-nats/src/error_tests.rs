@@ -1,5 +1,7 @@
 //! The tables of errors, line by line.
 
+use std::io;
+
 use async_nats::client::RequestError;
 use async_nats::jetstream::context::PublishError;
 use async_nats::{ConnectError, ServerError};

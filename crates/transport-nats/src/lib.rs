@@ -57,4 +57,5 @@ pub use config::{NatsConfig, NatsProvisioning};
 pub use core_nats::NatsCoreTransport;
 pub use credentials::NatsCredentials;
 pub use queue_settings::{NatsQueueSettings, NatsStorage};
+pub use sealmq_tls::{TlsConfig, TlsVersion};
 pub use transport::NatsTransport;

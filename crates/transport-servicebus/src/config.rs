@@ -1,19 +1,15 @@
 //! How to reach a namespace, as whom, and within what bounds.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 use sealmq_queue_core::TransportError;
+use sealmq_tls::TlsConfig;
 
 use crate::connection_string::ConnectionString;
 use crate::credential::Credential;
-use crate::tls::TlsSettings;
 
-const ENV_CONNECTION_STRING: &str = "SEALMQ_SERVICEBUS_CONNECTION_STRING";
-const ENV_AUTHORITIES: &str = "SEALMQ_SERVICEBUS_CA_FILE";
-const ENV_CERTIFICATE: &str = "SEALMQ_SERVICEBUS_CLIENT_CERTIFICATE_FILE";
-const ENV_KEY: &str = "SEALMQ_SERVICEBUS_CLIENT_KEY_FILE";
+mod env;
 
 const TLS_PORT: u16 = 5671;
 const PLAIN_PORT: u16 = 5672;
@@ -34,7 +30,7 @@ pub struct ServiceBusConfig {
     pub(crate) port: Option<u16>,
     pub(crate) entity_path: Option<String>,
     pub(crate) credential: Credential,
-    pub(crate) tls: Option<TlsSettings>,
+    pub(crate) tls: Option<TlsConfig>,
     pub(crate) max_message_bytes: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) operation_timeout: Duration,
@@ -49,7 +45,7 @@ impl ServiceBusConfig {
             port: None,
             entity_path: None,
             credential,
-            tls: Some(TlsSettings::new()),
+            tls: Some(TlsConfig::new()),
             max_message_bytes: 256 * 1024,
             connect_timeout: Duration::from_secs(15),
             operation_timeout: Duration::from_secs(30),
@@ -75,37 +71,6 @@ impl ServiceBusConfig {
         Ok(config)
     }
 
-    /// What the environment says: `SEALMQ_SERVICEBUS_CONNECTION_STRING`, and where there are any
-    /// `SEALMQ_SERVICEBUS_CA_FILE`, `SEALMQ_SERVICEBUS_CLIENT_CERTIFICATE_FILE` and
-    /// `SEALMQ_SERVICEBUS_CLIENT_KEY_FILE`, which are PEM files.
-    ///
-    /// # Errors
-    /// `InvalidInput` names the variable that is missing or the field that is wrong.
-    pub fn from_env() -> Result<Self, TransportError> {
-        let text = std::env::var(ENV_CONNECTION_STRING)
-            .map_err(|_| TransportError::invalid_input(ENV_CONNECTION_STRING, "is not set"))?;
-        let config = Self::from_connection_string(&text)?;
-        let (authorities, certificate, key) =
-            (pem_file(ENV_AUTHORITIES)?, pem_file(ENV_CERTIFICATE)?, pem_file(ENV_KEY)?);
-        let mut tls = TlsSettings::new();
-        if let Some(authorities) = &authorities {
-            tls = tls.with_authorities_pem(authorities);
-        }
-        let is_plain = config.tls.is_none();
-        match (certificate, key) {
-            (Some(certificate), Some(key)) => {
-                tls = tls.with_client_certificate_pem(certificate, key)
-            }
-            (None, None) if authorities.is_none() || is_plain => return Ok(config),
-            (None, None) => {}
-            (Some(_), None) => return Err(TransportError::invalid_input(ENV_KEY, "is not set")),
-            (None, Some(_)) => {
-                return Err(TransportError::invalid_input(ENV_CERTIFICATE, "is not set"));
-            }
-        }
-        Ok(config.with_tls(tls))
-    }
-
     /// The same settings with another credential.
     #[must_use]
     pub fn with_credential(mut self, credential: Credential) -> Self {
@@ -115,7 +80,7 @@ impl ServiceBusConfig {
 
     /// The same settings with this trust and this client certificate.
     #[must_use]
-    pub fn with_tls(mut self, tls: TlsSettings) -> Self {
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
         self.tls = Some(tls);
         self
     }
@@ -180,6 +145,9 @@ impl ServiceBusConfig {
             return Err(TransportError::invalid_input("namespace", reason));
         }
         self.credential.validate()?;
+        if let Some(tls) = &self.tls {
+            tls.validate().map_err(crate::tls::unusable)?;
+        }
         if self.port == Some(0) {
             return Err(TransportError::invalid_input("port", "must not be zero"));
         }
@@ -211,16 +179,6 @@ impl fmt::Debug for ServiceBusConfig {
             .field("operation_timeout", &self.operation_timeout)
             .field("token_lifetime", &self.token_lifetime)
             .finish()
-    }
-}
-
-/// The content of the file that a variable names, if it is set.
-fn pem_file(variable: &'static str) -> Result<Option<String>, TransportError> {
-    match std::env::var_os(variable) {
-        None => Ok(None),
-        Some(path) => std::fs::read_to_string(Path::new(&path)).map(Some).map_err(|error| {
-            TransportError::invalid_input(variable, "cannot be read").with_source(error)
-        }),
     }
 }
 
@@ -269,7 +227,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_secret() {
-        let tls = TlsSettings::new().with_client_certificate_pem("chain", "c2VjcmV0");
+        let tls = TlsConfig::new().with_client_certificate_pem("chain", "c2VjcmV0");
         let shown = format!("{0:?} {0:#?}", config().with_tls(tls));
         assert!(!shown.contains("c2VjcmV0"), "{shown}");
         assert!(shown.contains("root") && shown.contains("ns.example"), "{shown}");

@@ -1,6 +1,5 @@
 //! Opening a connection: TCP, TLS unless the emulator is spoken to, SASL and AMQP.
 
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use fe2o3_amqp::sasl_profile::SaslProfile;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sealmq_queue_core::{TransportError, TransportErrorKind as Kind, new_message_id};
+use sealmq_tls::Refusal;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -81,24 +81,10 @@ fn open_error(error: OpenError, context: &str) -> TransportError {
 
 /// A certificate that one side does not trust is `Denied`, anything else `Unavailable`.
 fn io_error(error: io::Error, context: &str) -> TransportError {
-    use rustls::AlertDescription as Alert;
-    let inner: Option<&(dyn Error + Send + Sync + 'static)> = error.get_ref();
-    let kind = match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(
-            rustls::Error::InvalidCertificate(_)
-            | rustls::Error::AlertReceived(
-                Alert::BadCertificate
-                | Alert::CertificateRequired
-                | Alert::CertificateUnknown
-                | Alert::CertificateExpired
-                | Alert::CertificateRevoked
-                | Alert::UnsupportedCertificate
-                | Alert::AccessDenied
-                | Alert::UnknownCA
-                | Alert::HandshakeFailure,
-            ),
-        ) => Kind::Denied,
-        _ => Kind::Unavailable,
-    };
-    TransportError::new(kind, context).with_source(error)
+    match Refusal::of(&error) {
+        Some(refusal) => {
+            TransportError::new(Kind::Denied, format!("{context}: {refusal}")).with_source(error)
+        }
+        None => TransportError::new(Kind::Unavailable, context).with_source(error),
+    }
 }

@@ -68,5 +68,6 @@ mod wire;
 
 pub use config::ServiceBusConfig;
 pub use credential::{AccessToken, Credential, TokenSource};
-pub use tls::TlsSettings;
+
+pub use sealmq_tls::{TlsConfig, TlsVersion};
 pub use transport::ServiceBusTransport;

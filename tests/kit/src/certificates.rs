@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
 /// A certificate authority of one test.
@@ -44,11 +44,21 @@ impl Authority {
     /// # Panics
     /// When no key can be made, or a name is none.
     pub fn sign_for(&self, name: &str, hosts: &[&str]) -> (String, String) {
-        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        let mut params = CertificateParams::new(hosts).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.signed(certificate_of(name, hosts))
+    }
+
+    /// The same, for a server or client on this machine, no longer valid.
+    ///
+    /// # Panics
+    /// When no key can be made.
+    pub fn sign_expired(&self, name: &str) -> (String, String) {
+        let mut params = certificate_of(name, &["localhost", "127.0.0.1"]);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2020, 12, 31);
+        self.signed(params)
+    }
+
+    fn signed(&self, params: CertificateParams) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
@@ -73,6 +83,15 @@ impl Authority {
             write(folder, &format!("{name}.key"), &key),
         )
     }
+}
+
+fn certificate_of(name: &str, hosts: &[&str]) -> CertificateParams {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {

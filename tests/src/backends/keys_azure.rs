@@ -10,7 +10,7 @@ use sealmq_crypto_core::{
 };
 use sealmq_keys_azure::{
     AzureConnection, AzureIdentity, AzureKeyVaultConfig, AzureKeyVaultService, AzureSecretsConfig,
-    AzureSecretsProvider, KekKind,
+    AzureSecretsProvider, KekKind, TlsConfig,
 };
 use sealmq_keys_local::MemoryKeyring;
 use sealmq_test_kit::KeyVault;
@@ -229,7 +229,7 @@ async fn connection(vault: &KeyVault, wraps: Wraps) -> CaseResult<AzureConnectio
     Ok(AzureConnection::new(vault.url(), identity)
         .with_audience(audience)
         .with_authority_host(vault.authority_url())
-        .with_root_certificates_pem(vault.ca_pem())
+        .with_tls(TlsConfig::new().with_root_ca_pem(vault.ca_pem()))
         .with_request_timeout(Duration::from_secs(30)))
 }
 

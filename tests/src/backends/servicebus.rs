@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sealmq_queue_core::{Capabilities, Transport, TransportError};
 use sealmq_test_kit::{AdminSide, Authority, TcpProxy, TlsProxy, required};
-use sealmq_transport_servicebus::{Credential, ServiceBusConfig, ServiceBusTransport, TlsSettings};
+use sealmq_transport_servicebus::{Credential, ServiceBusConfig, ServiceBusTransport, TlsConfig};
 
 use crate::outcome::{CaseResult, Stop};
 use crate::runner::Time;
@@ -74,7 +74,7 @@ impl ServiceBusHarness {
         let demanded = demands.then_some(&clients);
         let proxy = TlsProxy::before(self.server.as_str(), &servers, demanded).await;
         let trusted = if trusts { servers } else { Authority::new("somebody else") };
-        let mut tls = TlsSettings::new().with_authorities_pem(trusted.pem());
+        let mut tls = TlsConfig::new().with_root_ca_pem(trusted.pem());
         if shows {
             let (certificate, key) = clients.sign("a client");
             tls = tls.with_client_certificate_pem(certificate, key);

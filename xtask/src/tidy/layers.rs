@@ -25,8 +25,8 @@ enum Role {
     ContractTests,
     /// What the tests of several adapters share; it knows none of our crates.
     TestKit,
-    /// What adapters of both kinds share; it knows neither keys nor queues.
-    Tls,
+    /// What adapters of several kinds share; it knows neither keys nor queues.
+    Shared,
     /// What contributors run; it is never published.
     Tool,
 }
@@ -43,7 +43,7 @@ impl Role {
             "sealmq-cli" => Cli,
             "sealmq-contract-tests" => ContractTests,
             "sealmq-test-kit" => TestKit,
-            "sealmq-tls" => Tls,
+            "sealmq-aws" | "sealmq-settings" | "sealmq-tls" => Shared,
             "sealmq-bench" | "xtask" => Tool,
             other if other.starts_with("sealmq-keys-") => Keys,
             other if other.starts_with("sealmq-replay-") => Replay,
@@ -55,12 +55,13 @@ impl Role {
     /// What a crate of this role may be built upon.
     fn allowed(self) -> &'static [Self] {
         match self {
-            CryptoCore | QueueCore | TestKit | Tls => &[],
-            Keys => &[CryptoCore, Tls],
+            CryptoCore | QueueCore | TestKit => &[],
+            Shared => &[Shared],
+            Keys => &[CryptoCore, Shared],
             Replay => &[CryptoCore],
-            Transport => &[QueueCore, Tls],
+            Transport => &[QueueCore, Shared],
             Client => &[CryptoCore, QueueCore],
-            Facade => &[CryptoCore, QueueCore, Client, Keys, Transport, Replay],
+            Facade => &[CryptoCore, QueueCore, Client, Keys, Transport, Replay, Shared],
             Cli => &[Facade],
             ContractTests => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, TestKit],
             Tool => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, ContractTests],

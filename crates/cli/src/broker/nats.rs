@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sealmq::nats::{NatsConfig, NatsCredentials, NatsQueueSettings, NatsStorage, NatsTransport};
+use sealmq::nats::{NatsConfig, NatsQueueSettings, NatsStorage, NatsTransport};
+use sealmq::settings::Settings;
 use sealmq::{Transport, TransportError};
 
 use super::Broker;
@@ -20,50 +21,15 @@ pub(super) struct NatsBroker {
 }
 
 impl NatsBroker {
-    /// The server at this URL; credentials and certificates are those of the environment.
+    /// The server at this URL; everything else is as the environment says.
     pub(super) fn at(url: &str) -> Result<Self, TransportError> {
-        let mut config = NatsConfig::new(url)
-            .with_connection_name("sealmq demo")
-            .with_credentials(credentials()?);
-        if let Some(path) = variable("ROOT_CA") {
-            config = config.with_root_ca(path);
-        }
-        config = match (variable("CLIENT_CERT"), variable("CLIENT_KEY")) {
-            (Some(chain), Some(key)) => config.with_client_certificate(chain, key),
-            (None, None) => config,
-            _ => {
-                let reason = "SEALMQ_NATS_CLIENT_CERT and SEALMQ_NATS_CLIENT_KEY go together";
-                return Err(TransportError::invalid_input("client_certificate", reason));
-            }
-        };
-        if let Some(domain) = variable("DOMAIN") {
-            config = config.with_domain(domain);
-        }
-        config.validate()?;
+        let settings = Settings::from_lookup(|variable| match variable {
+            "SEALMQ_NATS_URL" => Some(url.to_owned()),
+            other => env::var(other).ok(),
+        });
+        let config = NatsConfig::from_settings(&settings)?.with_connection_name("sealmq demo");
         Ok(Self { url: url.to_owned(), config })
     }
-}
-
-/// The variables of [`NatsConfig::from_env`], which would want the URL there as well.
-fn variable(name: &str) -> Option<String> {
-    env::var(format!("SEALMQ_NATS_{name}")).ok().filter(|value| !value.is_empty())
-}
-
-fn credentials() -> Result<NatsCredentials, TransportError> {
-    let invalid = |reason: &str| TransportError::invalid_input("credentials", reason);
-    let mut given = Vec::new();
-    given.extend(variable("TOKEN").map(NatsCredentials::token));
-    match (variable("USER"), variable("PASSWORD")) {
-        (Some(user), Some(password)) => given.push(NatsCredentials::user_password(user, password)),
-        (None, None) => {}
-        _ => return Err(invalid("SEALMQ_NATS_USER and SEALMQ_NATS_PASSWORD go together")),
-    }
-    given.extend(variable("NKEY_SEED").map(NatsCredentials::nkey_seed));
-    given.extend(variable("CREDS_FILE").map(NatsCredentials::file));
-    if given.len() > 1 {
-        return Err(invalid("the environment has more than one kind"));
-    }
-    Ok(given.pop().unwrap_or_else(NatsCredentials::none))
 }
 
 #[async_trait]

@@ -78,7 +78,7 @@ mod nats {
     fn contradictory_credentials_are_refused() {
         let mut demo = program();
         demo.args(["demo", "--transport", "nats://127.0.0.1:1"]).env("SEALMQ_NATS_USER", "me");
-        run(&mut demo, b"").assert_refused(2, "SEALMQ_NATS_USER and SEALMQ_NATS_PASSWORD");
+        run(&mut demo, b"").assert_refused(2, "invalid SEALMQ_NATS_PASSWORD: is not set");
     }
 
     #[test]

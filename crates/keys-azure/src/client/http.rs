@@ -11,7 +11,7 @@ use azure_core::http::{
 };
 use reqwest::{redirect, retry};
 use sealmq_crypto_core::KeyError;
-use sealmq_tls::{causes, distrusts};
+use sealmq_tls::{Refusal, causes};
 
 use crate::config::AzureConnection;
 
@@ -39,7 +39,7 @@ pub(crate) struct NoAnswer {
 impl BoundedClient {
     pub(super) fn new(connection: &AzureConnection, origin: Option<Url>) -> Result<Self, KeyError> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(super::tls_config(connection)?)
+            .tls_backend_preconfigured(super::tls_config(&connection.tls)?)
             .redirect(redirect::Policy::none())
             .no_proxy()
             .retry(retry::never())
@@ -124,9 +124,13 @@ fn refused(what: &str) -> azure_core::Error {
 
 fn no_answer(error: reqwest::Error) -> azure_core::Error {
     let error = error.without_url(); // it is the SDK's, and says nothing that the call does not
-    let mut texts: Vec<String> = causes(&error).map(ToString::to_string).collect();
-    texts.dedup();
-    let no_answer = NoAnswer { reason: texts.join(": "), distrust: distrusts(&error) };
+    let refusal = Refusal::of(&error);
+    let reason = refusal.map(|refusal| refusal.to_string()).unwrap_or_else(|| {
+        let mut texts: Vec<String> = causes(&error).map(ToString::to_string).collect();
+        texts.dedup();
+        texts.join(": ")
+    });
+    let no_answer = NoAnswer { reason, distrust: refusal.is_some() };
     azure_core::Error::new(ErrorKind::Other, no_answer)
 }
 

@@ -1,28 +1,17 @@
-//! The settings of TLS under the names that they have here.
+//! The settings of TLS, refused as this crate refuses settings.
 
 use rustls::ClientConfig;
 use sealmq_crypto_core::KeyError;
-use sealmq_tls::{Pem, Setting, Unusable};
-
-use crate::config::AzureConnection;
+use sealmq_tls::{TlsConfig, Unusable};
 
 /// The client that the configuration asks for.
 ///
 /// # Errors
-/// `InvalidInput` for `root_certificates_pem` or `client_certificate_pem`.
-pub(crate) fn tls_config(connection: &AzureConnection) -> Result<ClientConfig, KeyError> {
-    let certificate = connection.client_certificate_pem.as_ref();
-    let certificate = certificate
-        .map(|certificate| (Pem::Text(&certificate.chain_pem), Pem::Text(&certificate.key_pem)));
-    let authorities = connection.root_certificates_pem.as_deref().map(Pem::Text);
-    sealmq_tls::client_config(authorities, certificate).map_err(refused)
+/// `InvalidInput` names the field, and the file if it is one.
+pub(crate) fn tls_config(tls: &TlsConfig) -> Result<ClientConfig, KeyError> {
+    tls.client_config().map_err(unusable)
 }
 
-fn refused(unusable: Unusable) -> KeyError {
-    let field = match unusable.setting {
-        Setting::Tls => "tls",
-        Setting::Authorities => "root_certificates_pem",
-        Setting::ClientCertificate => "client_certificate_pem",
-    };
-    KeyError::invalid_input(field, unusable.reason.clone()).with_source(unusable)
+pub(crate) fn unusable(tls: Unusable) -> KeyError {
+    KeyError::invalid_input(tls.field, tls.reason.clone()).with_source(tls)
 }

@@ -8,7 +8,7 @@ use azure_core::credentials::TokenCredential;
 use sealmq_crypto_core::KeyError;
 use zeroize::Zeroizing;
 
-use super::{file, first_refused};
+use super::first_refused;
 
 /// Who calls the vault.
 ///
@@ -69,29 +69,6 @@ impl AzureIdentity {
         Self(Kind::Custom(credential))
     }
 
-    pub(super) fn from_variables(
-        variable: &impl Fn(&'static str) -> Option<String>,
-    ) -> Result<Self, KeyError> {
-        let tenant_id = variable("SEALMQ_AZURE_TENANT_ID");
-        let client_id = variable("SEALMQ_AZURE_CLIENT_ID");
-        match variable("SEALMQ_AZURE_IDENTITY").as_deref() {
-            None | Some("managed") => Ok(Self::managed(client_id)),
-            Some("workload") => Ok(Self(Kind::Workload { tenant_id, client_id, token_file: None })),
-            Some("client-secret") => {
-                let missing = |name| KeyError::invalid_input(name, "is not set");
-                Ok(Self(Kind::ClientSecret {
-                    tenant_id: tenant_id.ok_or_else(|| missing("SEALMQ_AZURE_TENANT_ID"))?,
-                    client_id: client_id.ok_or_else(|| missing("SEALMQ_AZURE_CLIENT_ID"))?,
-                    secret: secret(variable)?,
-                }))
-            }
-            Some(_) => {
-                let reason = "is managed, workload or client-secret";
-                Err(KeyError::invalid_input("SEALMQ_AZURE_IDENTITY", reason))
-            }
-        }
-    }
-
     pub(crate) fn validate(&self) -> Result<(), KeyError> {
         let (tenant, client, secret) = match &self.0 {
             Kind::ClientSecret { tenant_id, client_id, secret } => {
@@ -109,19 +86,6 @@ impl AzureIdentity {
             ("client_secret", "is empty", secret.is_none_or(|secret| !secret.is_empty())),
         ])
     }
-}
-
-fn secret(
-    variable: &impl Fn(&'static str) -> Option<String>,
-) -> Result<Zeroizing<String>, KeyError> {
-    const FILE: &str = "SEALMQ_AZURE_CLIENT_SECRET_FILE";
-    let Some(bytes) = file(variable, FILE)?.map(Zeroizing::new) else {
-        let secret = variable("SEALMQ_AZURE_CLIENT_SECRET").map(Zeroizing::new);
-        return secret.ok_or_else(|| KeyError::invalid_input(FILE, "is not set"));
-    };
-    let text = std::str::from_utf8(&bytes);
-    let text = text.map_err(|_| KeyError::invalid_input(FILE, "the file is no text"))?;
-    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn is_id(id: &str) -> bool {

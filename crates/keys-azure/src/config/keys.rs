@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use sealmq_crypto_core::{KeyError, KeyProvider, TenantId};
 
-use super::{AzureConnection, AzureSecretsConfig, first_refused, flag, variable};
+use super::{AzureConnection, first_refused};
 use crate::key_name::{self, MAX_PREFIX_LEN, is_key_name};
-use crate::provider::AzureSecretsProvider;
 
 /// The keys of tenants in the vault.
 #[non_exhaustive]
@@ -104,52 +103,6 @@ impl AzureKeyVaultConfig {
             wrap_authentication: None,
             accepts_unauthenticated: false,
         }
-    }
-
-    /// What the environment says; exactly one of the variables marked with a star is set. The
-    /// connection is that of [`AzureConnection::from_env`].
-    ///
-    /// | variable | what |
-    /// | --- | --- |
-    /// | `SEALMQ_AZURE_TENANT_KEYS` * | [`KeyVaultKeys::Mapped`]: `tenant=key`, separated by commas |
-    /// | `SEALMQ_AZURE_KEY_PREFIX` * | [`KeyVaultKeys::PerTenant`] |
-    /// | `SEALMQ_AZURE_KEK_KIND` | `rsa-2048`, `rsa-3072`, `rsa-4096`, the same with `-hsm`, or `symmetric-hsm` |
-    /// | `SEALMQ_AZURE_WRAP_SECRET` | the secret of the same vault that authenticates wraps |
-    /// | `SEALMQ_AZURE_AUTO_CREATE` | `true` or `false` |
-    /// | `SEALMQ_AZURE_PURGE` | `true` or `false` |
-    ///
-    /// The danger of unauthenticated wraps has no variable.
-    ///
-    /// # Errors
-    /// `InvalidInput` names the variable or field that is not acceptable.
-    pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_variables(&variable)
-    }
-
-    pub(super) fn from_variables(
-        variable: &impl Fn(&'static str) -> Option<String>,
-    ) -> Result<Self, KeyError> {
-        let connection = AzureConnection::from_variables(variable)?;
-        let given = [variable("SEALMQ_AZURE_TENANT_KEYS"), variable("SEALMQ_AZURE_KEY_PREFIX")];
-        let mut config = match given {
-            [Some(keys), None] => Self::mapped(connection, tenant_keys(&keys)?),
-            [None, Some(prefix)] => Self::per_tenant(connection, prefix),
-            _ => {
-                let reason = "or SEALMQ_AZURE_TENANT_KEYS: one of the two";
-                return Err(KeyError::invalid_input("SEALMQ_AZURE_KEY_PREFIX", reason));
-            }
-        };
-        if let Some(kind) = variable("SEALMQ_AZURE_KEK_KIND") {
-            config.kind = kek_kind(&kind)?;
-        }
-        config.auto_create = flag(variable, "SEALMQ_AZURE_AUTO_CREATE", false)?;
-        config.purge = flag(variable, "SEALMQ_AZURE_PURGE", true)?;
-        if let Some(secret) = variable("SEALMQ_AZURE_WRAP_SECRET") {
-            let secret = AzureSecretsConfig::new(config.connection.clone(), secret);
-            config = config.with_wrap_authentication(Arc::new(AzureSecretsProvider::new(secret)?));
-        }
-        config.validate()?;
-        Ok(config)
     }
 
     /// The same configuration with keys of this kind.
@@ -260,34 +213,6 @@ impl fmt::Debug for AzureKeyVaultConfig {
             .field("wrap_authentication", &self.wrap_authentication.is_some())
             .field("accepts_unauthenticated", &self.accepts_unauthenticated)
             .finish()
-    }
-}
-
-fn tenant_keys(text: &str) -> Result<BTreeMap<TenantId, String>, KeyError> {
-    let refused =
-        || KeyError::invalid_input("SEALMQ_AZURE_TENANT_KEYS", "is tenant=key,tenant=key");
-    let mut keys = BTreeMap::new();
-    for pair in text.split(',') {
-        let (tenant, key) = pair.trim().split_once('=').ok_or_else(refused)?;
-        let tenant = TenantId::new(tenant.trim()).map_err(|_| refused())?;
-        if keys.insert(tenant, key.trim().to_owned()).is_some() {
-            return Err(refused());
-        }
-    }
-    Ok(keys)
-}
-
-fn kek_kind(text: &str) -> Result<KekKind, KeyError> {
-    let (size, hsm) = text.strip_suffix("-hsm").map_or((text, false), |size| (size, true));
-    match size {
-        "rsa-2048" => Ok(KekKind::Rsa { bits: 2048, hsm }),
-        "rsa-3072" => Ok(KekKind::Rsa { bits: 3072, hsm }),
-        "rsa-4096" => Ok(KekKind::Rsa { bits: 4096, hsm }),
-        "symmetric" if hsm => Ok(KekKind::SymmetricHsm),
-        _ => {
-            let reason = "is rsa-2048, rsa-3072 or rsa-4096, perhaps with -hsm, or symmetric-hsm";
-            Err(KeyError::invalid_input("SEALMQ_AZURE_KEK_KIND", reason))
-        }
     }
 }
 

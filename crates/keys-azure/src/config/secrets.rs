@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sealmq_crypto_core::KeyError;
 
-use super::{AzureConnection, first_refused, variable};
+use super::{AzureConnection, first_refused};
 use crate::key_name::is_key_name;
 
 /// How a secret of Azure Key Vault is used as a key store.
@@ -27,27 +27,6 @@ impl AzureSecretsConfig {
     pub fn new(connection: AzureConnection, secret: impl Into<String>) -> Self {
         let refresh_interval = Duration::from_secs(60);
         Self { connection, secret: secret.into(), refresh_interval }
-    }
-
-    /// What the environment says: the connection as [`AzureConnection::from_env`] does, and the
-    /// name in `SEALMQ_AZURE_SECRET`.
-    ///
-    /// # Errors
-    /// `InvalidInput` names the variable or field that is not acceptable.
-    pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_variables(&variable)
-    }
-
-    pub(super) fn from_variables(
-        variable: &impl Fn(&'static str) -> Option<String>,
-    ) -> Result<Self, KeyError> {
-        let connection = AzureConnection::from_variables(variable)?;
-        let Some(secret) = variable("SEALMQ_AZURE_SECRET") else {
-            return Err(KeyError::invalid_input("SEALMQ_AZURE_SECRET", "is not set"));
-        };
-        let config = Self::new(connection, secret);
-        config.validate()?;
-        Ok(config)
     }
 
     /// The same configuration with this much time for which the list of versions is remembered.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, KeyErrorKind, KeyProvider, TenantId};
 
+use sealmq_settings::Settings;
+
 use super::*;
 
 struct NoKeys;
@@ -38,10 +40,10 @@ fn field(outcome: Result<(), KeyError>) -> &'static str {
     }
 }
 
-fn of<'a>(
-    pairs: &'a [(&'static str, &'static str)],
-) -> impl Fn(&'static str) -> Option<String> + 'a {
-    |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+fn of<'a>(pairs: &'a [(&'static str, &'static str)]) -> Settings<'a> {
+    Settings::from_lookup(|name| {
+        pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    })
 }
 
 #[test]
@@ -77,10 +79,8 @@ fn what_is_not_acceptable_is_named() {
     assert_eq!(field(connection().with_authority_host("http://x").validate()), "authority_host");
     let hasty = connection().with_request_timeout(Duration::ZERO);
     assert_eq!(field(hasty.validate()), "request_timeout");
-    let trust = connection().with_root_certificates_pem("no PEM");
-    assert_eq!(field(trust.validate()), "root_certificates_pem");
-    let shown = connection().with_client_certificate_pem("no PEM", "no PEM");
-    assert_eq!(field(shown.validate()), "client_certificate_pem");
+    let nameless = TlsConfig::new().with_server_name("no name");
+    assert_eq!(field(connection().with_tls(nameless).validate()), "tls_server_name");
     for (identity, expected) in [
         (AzureIdentity::managed(Some("a b".into())), "client_id"),
         (AzureIdentity::client_secret("", "id", "secret"), "tenant_id"),
@@ -122,7 +122,7 @@ fn the_environment_says_all_of_it() {
         ("SEALMQ_AZURE_KEK_KIND", "symmetric-hsm"),
         ("SEALMQ_AZURE_PURGE", "false"),
     ];
-    let config = AzureKeyVaultConfig::from_variables(&of(&variables)).unwrap();
+    let config = AzureKeyVaultConfig::from_settings(&of(&variables)).unwrap();
     assert_eq!(config.connection.scope().unwrap(), "https://managedhsm.azure.net/.default");
     assert_eq!(config.kind, KekKind::SymmetricHsm);
     assert!(!config.purge && !config.auto_create);
@@ -137,12 +137,12 @@ fn the_environment_cannot_say_danger() {
         ("SEALMQ_AZURE_VAULT_URL", "https://contoso.vault.azure.net"),
         ("SEALMQ_AZURE_KEY_PREFIX", "sealmq"),
     ];
-    let error = AzureKeyVaultConfig::from_variables(&of(&variables)).unwrap_err();
+    let error = AzureKeyVaultConfig::from_settings(&of(&variables)).unwrap_err();
     assert_eq!(field(Err(error)), "wrap_authentication");
     let with_secret = [&variables[..], &[("SEALMQ_AZURE_WRAP_SECRET", "macs")]].concat();
-    let config = AzureKeyVaultConfig::from_variables(&of(&with_secret)).unwrap();
+    let config = AzureKeyVaultConfig::from_settings(&of(&with_secret)).unwrap();
     assert_eq!(config.kind, KekKind::Rsa { bits: 3072, hsm: false });
     let wrong = [&variables[..], &[("SEALMQ_AZURE_KEK_KIND", "rsa-1024")]].concat();
-    let error = AzureKeyVaultConfig::from_variables(&of(&wrong)).unwrap_err();
+    let error = AzureKeyVaultConfig::from_settings(&of(&wrong)).unwrap_err();
     assert_eq!(field(Err(error)), "SEALMQ_AZURE_KEK_KIND");
 }

@@ -9,7 +9,7 @@ use azure_core::http::{ClientOptions, RetryOptions, Transport};
 use azure_core::time::OffsetDateTime;
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
 use sealmq_crypto_core::{KeyErrorKind, KeyManagementService};
-use sealmq_keys_azure::{AzureConnection, AzureIdentity, AzureKeyVaultService};
+use sealmq_keys_azure::{AzureConnection, AzureIdentity, AzureKeyVaultService, TlsConfig};
 use sealmq_test_kit::{Answer, Authority, HttpProxy, TlsProxy};
 
 use crate::support::{
@@ -72,7 +72,7 @@ impl Scripted {
     fn service(&self, credential: Arc<Obliging>) -> AzureKeyVaultService {
         let connection = AzureConnection::new(self.url(), AzureIdentity::custom(credential))
             .with_audience(AUDIENCE)
-            .with_root_certificates_pem(self.authority.pem());
+            .with_tls(TlsConfig::new().with_root_ca_pem(self.authority.pem()));
         AzureKeyVaultService::new(config(connection)).unwrap()
     }
 
@@ -214,11 +214,13 @@ async fn a_client_certificate_is_shown_to_who_asks() {
     let server = format!("127.0.0.1:{}", http.port());
     let tls = TlsProxy::before(server, &servers, Some(&clients)).await;
     let url = format!("https://127.0.0.1:{}", tls.port());
+    let trusting = TlsConfig::new().with_root_ca_pem(servers.pem());
     let without = AzureConnection::new(&url, AzureIdentity::custom(Arc::<Obliging>::default()))
         .with_audience(AUDIENCE)
-        .with_root_certificates_pem(servers.pem());
+        .with_tls(trusting.clone());
     let (chain, key) = clients.sign("caller");
-    let with = without.clone().with_client_certificate_pem(chain, key);
+    let showing = trusting.with_client_certificate_pem(chain, key);
+    let with = without.clone().with_tls(showing);
     for (connection, expected) in [(without, 0), (with, 1)] {
         let service = AzureKeyVaultService::new(config(connection)).unwrap();
         assert!(service.generate_dek(&context(&tenant())).await.is_err());

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sealmq_crypto_core::{KeyErrorKind, KeyManagementService, TenantId};
-use sealmq_keys_azure::{AzureConnection, AzureIdentity, AzureKeyVaultService};
+use sealmq_keys_azure::{AzureConnection, AzureIdentity, AzureKeyVaultService, TlsConfig};
 use uuid::Uuid;
 
 use crate::support::{AUDIENCE, DIRECTORY, VAULT, config, context, tenant};
@@ -22,7 +22,7 @@ fn service(identity: AzureIdentity) -> AzureKeyVaultService {
     let connection = AzureConnection::new(VAULT.url(), identity)
         .with_audience(AUDIENCE)
         .with_authority_host(VAULT.authority_url())
-        .with_root_certificates_pem(VAULT.ca_pem())
+        .with_tls(TlsConfig::new().with_root_ca_pem(VAULT.ca_pem()))
         .with_request_timeout(Duration::from_secs(5));
     AzureKeyVaultService::new(config(connection)).unwrap()
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use sealmq_crypto_core::{KeyManagementService, KeyProvider};
 use sealmq_keys_azure::{
     AzureConnection, AzureIdentity, AzureKeyVaultService, AzureSecretsConfig, AzureSecretsProvider,
+    TlsConfig,
 };
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -57,7 +58,7 @@ async fn traces_of_everything_show_no_token_and_no_key() {
         AzureConnection::new(VAULT.url(), AzureIdentity::client_secret(DIRECTORY, &id, SECRET))
             .with_audience(AUDIENCE)
             .with_authority_host(VAULT.authority_url())
-            .with_root_certificates_pem(VAULT.ca_pem());
+            .with_tls(TlsConfig::new().with_root_ca_pem(VAULT.ca_pem()));
     let tenant = tenant();
     let service = AzureKeyVaultService::new(config(connection.clone())).unwrap();
     let made = service.generate_dek(&context(&tenant)).await.unwrap();

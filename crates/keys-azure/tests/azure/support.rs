@@ -11,7 +11,7 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::time::OffsetDateTime;
 use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, TenantId, WrapContext};
 use sealmq_keys_azure::{
-    AzureConnection, AzureIdentity, AzureKeyVaultConfig, AzureKeyVaultService, KekKind,
+    AzureConnection, AzureIdentity, AzureKeyVaultConfig, AzureKeyVaultService, KekKind, TlsConfig,
 };
 use sealmq_keys_local::MemoryKeyring;
 use sealmq_test_kit::{KeyVault, required};
@@ -66,7 +66,7 @@ pub(crate) fn connection_with(vault: &KeyVault, token: &str, audience: &str) -> 
     let identity = AzureIdentity::custom(Arc::new(Given(token.to_owned())));
     AzureConnection::new(vault.url(), identity)
         .with_audience(audience)
-        .with_root_certificates_pem(vault.ca_pem())
+        .with_tls(TlsConfig::new().with_root_ca_pem(vault.ca_pem()))
 }
 
 /// A connection of somebody with these permissions.

@@ -2,6 +2,8 @@
 
 use sealmq_crypto_core::KeyErrorKind;
 
+use sealmq_settings::Settings;
+
 use super::*;
 
 const PIN: &str = "a PIN that must not be seen";
@@ -51,11 +53,11 @@ fn the_pin_is_not_shown() {
 fn the_environment_describes_it() {
     let good = [("MODULE", "/lib/module.so"), ("TOKEN_LABEL", "orders"), ("PIN", PIN)];
     let of = |changes: &[(&str, &str)]| {
-        Pkcs11Config::from_lookup(|name| {
+        Pkcs11Config::from_settings(&Settings::from_lookup(|name| {
             let name = name.strip_prefix("SEALMQ_PKCS11_")?;
             let found = changes.iter().chain(&good).find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
-        })
+        }))
     };
     let config = of(&[]).unwrap();
     assert_eq!(format!("{config:?}"), format!("{:?}", self::config()));
@@ -66,14 +68,14 @@ fn the_environment_describes_it() {
         (true, NonceSource::Token, 9)
     );
     let refused = [
-        (("MODULE", ""), "module"),
-        (("TOKEN_LABEL", ""), "token_label"),
-        (("TOKEN_SERIAL", "1"), "token_label"),
-        (("PIN", ""), "pin"),
-        (("PIN_FILE", "/x"), "pin"),
-        (("AUTO_CREATE", "yes"), "auto_create"),
-        (("NONCE_SOURCE", "dice"), "nonce_source"),
-        (("MAX_SESSIONS", "many"), "max_sessions"),
+        (("MODULE", ""), "SEALMQ_PKCS11_MODULE"),
+        (("TOKEN_LABEL", ""), "SEALMQ_PKCS11_TOKEN_LABEL"),
+        (("TOKEN_SERIAL", "1"), "SEALMQ_PKCS11_TOKEN_LABEL"),
+        (("PIN", ""), "SEALMQ_PKCS11_PIN_FILE"),
+        (("PIN_FILE", "/x"), "SEALMQ_PKCS11_PIN_FILE"),
+        (("AUTO_CREATE", "yes"), "SEALMQ_PKCS11_AUTO_CREATE"),
+        (("NONCE_SOURCE", "dice"), "SEALMQ_PKCS11_NONCE_SOURCE"),
+        (("MAX_SESSIONS", "many"), "SEALMQ_PKCS11_MAX_SESSIONS"),
         (("KEY_PREFIX", "a b"), "key_prefix"),
     ];
     for (change, name) in refused {

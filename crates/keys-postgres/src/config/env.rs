@@ -1,77 +1,81 @@
-//! The configuration from environment variables.
-
-use std::time::Duration;
+//! The configuration from settings: the environment, or a configuration file.
 
 use sealmq_crypto_core::KeyError;
+use sealmq_settings::{InvalidSetting, Kind, Setting, Settings};
+use sealmq_tls::{TlsConfig, tls_settings};
 
 use super::PostgresConfig;
 
+const URL: &str = "SEALMQ_POSTGRES_URL";
+const PASSWORD_FILE: &str = "SEALMQ_POSTGRES_PASSWORD_FILE";
+const ENCRYPTION: &str = "SEALMQ_POSTGRES_TLS";
+const SCHEMA: &str = "SEALMQ_POSTGRES_SCHEMA";
+const MAX_CONNECTIONS: &str = "SEALMQ_POSTGRES_MAX_CONNECTIONS";
+const CONNECT_TIMEOUT: &str = "SEALMQ_POSTGRES_CONNECT_TIMEOUT_MS";
+const STATEMENT_TIMEOUT: &str = "SEALMQ_POSTGRES_STATEMENT_TIMEOUT_MS";
+const REQUEST_TIMEOUT: &str = "SEALMQ_POSTGRES_REQUEST_TIMEOUT_MS";
+
+const TLS: [Setting; 5] = tls_settings!("SEALMQ_POSTGRES_");
+
 impl PostgresConfig {
-    /// The configuration from the environment.
-    ///
-    /// | variable | sets |
-    /// | --- | --- |
-    /// | `SEALMQ_POSTGRES_URL` | the server; required |
-    /// | `SEALMQ_POSTGRES_PASSWORD_FILE` | path of a file that holds the password |
-    /// | `SEALMQ_POSTGRES_TLS` | `require` (the default) or `disable` |
-    /// | `SEALMQ_POSTGRES_ROOT_CA` | path of the trusted authorities, PEM |
-    /// | `SEALMQ_POSTGRES_CLIENT_CERT`, `SEALMQ_POSTGRES_CLIENT_KEY` | paths of the client certificate, PEM |
-    /// | `SEALMQ_POSTGRES_SCHEMA` | the schema of the tables |
-    /// | `SEALMQ_POSTGRES_MAX_CONNECTIONS` | connections at a time |
-    /// | `SEALMQ_POSTGRES_CONNECT_TIMEOUT_MS`, `SEALMQ_POSTGRES_STATEMENT_TIMEOUT_MS`, `SEALMQ_POSTGRES_REQUEST_TIMEOUT_MS` | the bounds |
+    /// The settings that [`PostgresConfig::from_env`] reads.
+    pub const SETTINGS: &'static [&'static [Setting]] = &[
+        &[
+            Setting::new(
+                URL,
+                Kind::Secret,
+                "the server, postgres://user@host:port/database; required",
+            ),
+            Setting::new(PASSWORD_FILE, Kind::Path, "the file of the password; that of the URL"),
+            Setting::new(
+                ENCRYPTION,
+                Kind::Choice(&["require", "disable"]),
+                "whether the connection is encrypted; require",
+            ),
+            Setting::new(SCHEMA, Kind::Text, "the schema of the tables; sealmq"),
+            Setting::new(MAX_CONNECTIONS, Kind::Number, "connections at a time; 8"),
+            Setting::new(CONNECT_TIMEOUT, Kind::Milliseconds, "for a connection; 5000"),
+            Setting::new(STATEMENT_TIMEOUT, Kind::Milliseconds, "for a statement; 5000"),
+            Setting::new(REQUEST_TIMEOUT, Kind::Milliseconds, "for a whole call; 10000"),
+        ],
+        &TLS,
+    ];
+
+    /// The configuration from the environment: [`PostgresConfig::SETTINGS`].
     ///
     /// # Errors
-    /// `InvalidInput` names the field.
+    /// `InvalidInput` names the variable or field.
     pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        Self::from_settings(&Settings::from_env())
     }
 
-    pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, KeyError> {
-        let invalid = KeyError::invalid_input;
-        let get = |name: &str| {
-            lookup(&format!("SEALMQ_POSTGRES_{name}")).filter(|value| !value.is_empty())
-        };
-        let url = get("URL").ok_or_else(|| invalid("url", "SEALMQ_POSTGRES_URL is not set"))?;
-        let mut config = Self::new(url);
-        config.password_file = get("PASSWORD_FILE").map(Into::into);
-        config.tls.root_ca = get("ROOT_CA").map(Into::into);
-        config.tls.off = match get("TLS").as_deref() {
-            None | Some("require") => false,
-            Some("disable") => true,
-            Some(_) => {
-                let reason = "SEALMQ_POSTGRES_TLS is neither require nor disable";
-                return Err(invalid("tls", reason));
-            }
-        };
-        config = match (get("CLIENT_CERT"), get("CLIENT_KEY")) {
-            (Some(chain), Some(key)) => config.with_client_certificate(chain, key),
-            (None, None) => config,
-            _ => {
-                let reason =
-                    "SEALMQ_POSTGRES_CLIENT_CERT and SEALMQ_POSTGRES_CLIENT_KEY go together";
-                return Err(invalid("client_certificate", reason));
-            }
-        };
-        if let Some(schema) = get("SCHEMA") {
-            config = config.with_schema(schema);
-        }
-        if let Some(connections) = get("MAX_CONNECTIONS") {
-            let connections = connections.parse().map_err(|_| {
-                invalid("max_connections", "SEALMQ_POSTGRES_MAX_CONNECTIONS is no number")
-            })?;
-            config = config.with_max_connections(connections);
-        }
-        for (field, name, place) in [
-            ("connect_timeout", "CONNECT_TIMEOUT_MS", &mut config.connect_timeout),
-            ("statement_timeout", "STATEMENT_TIMEOUT_MS", &mut config.statement_timeout),
-            ("request_timeout", "REQUEST_TIMEOUT_MS", &mut config.request_timeout),
-        ] {
-            if let Some(text) = get(name) {
-                let ms = text.parse().map_err(|_| invalid(field, "no number of milliseconds"))?;
-                *place = Duration::from_millis(ms);
-            }
-        }
+    /// The configuration from [`PostgresConfig::SETTINGS`], wherever they are kept.
+    ///
+    /// # Errors
+    /// `InvalidInput` names the variable or field.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
+        let config = Self::read(settings)
+            .map_err(|invalid| KeyError::invalid_input(invalid.variable, invalid.reason))?;
         config.validate()?;
+        Ok(config)
+    }
+
+    fn read(settings: &Settings<'_>) -> Result<Self, InvalidSetting> {
+        let mut config = Self::new(settings.required(URL)?);
+        config.password_file = settings.get(PASSWORD_FILE).map(Into::into);
+        let off = settings.choice(ENCRYPTION, &[("require", false), ("disable", true)])?;
+        config.tls_off = off.copied().unwrap_or_default();
+        config.tls = TlsConfig::from_settings(settings, &TLS)?;
+        config.schema = settings.get(SCHEMA).unwrap_or(config.schema);
+        config.max_connections =
+            settings.number(MAX_CONNECTIONS)?.unwrap_or(config.max_connections);
+        for (variable, timeout) in [
+            (CONNECT_TIMEOUT, &mut config.connect_timeout),
+            (STATEMENT_TIMEOUT, &mut config.statement_timeout),
+            (REQUEST_TIMEOUT, &mut config.request_timeout),
+        ] {
+            *timeout = settings.milliseconds(variable)?.unwrap_or(*timeout);
+        }
         Ok(config)
     }
 }

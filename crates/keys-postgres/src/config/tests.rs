@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sealmq_crypto_core::{KeyError, KeyErrorKind};
 
+use sealmq_settings::Settings;
+
 use super::*;
 
 const URL: &str = "postgres://orders:s3cr3t@db.example.com:5433/keys";
@@ -21,7 +23,7 @@ fn tls_is_required_unless_it_is_turned_off() {
     let encrypted = |config: PostgresConfig| config.check().unwrap().encrypted;
     assert!(encrypted(PostgresConfig::new(URL)));
     assert!(encrypted(PostgresConfig::new(format!("{URL}?sslmode=require"))));
-    assert!(encrypted(PostgresConfig::new(URL).with_root_ca("ca.pem")));
+    assert!(encrypted(PostgresConfig::new(URL).with_tls(TlsConfig::new().with_root_ca("ca.pem"))));
     assert!(!encrypted(PostgresConfig::new(URL).without_tls()));
     assert!(!encrypted(PostgresConfig::new(format!("{URL}?sslmode=disable"))));
 }
@@ -41,9 +43,20 @@ fn prefer_is_refused_however_it_is_written() {
 fn contradictions_about_tls_are_refused() {
     let required = format!("{URL}?sslmode=require");
     assert_eq!(field(PostgresConfig::new(required).without_tls().validate()), "tls");
-    assert_eq!(field(PostgresConfig::new(URL).with_root_ca("ca").without_tls().validate()), "tls");
+    assert_eq!(
+        field(
+            PostgresConfig::new(URL)
+                .with_tls(TlsConfig::new().with_root_ca("ca"))
+                .without_tls()
+                .validate()
+        ),
+        "tls"
+    );
     let disabled = PostgresConfig::new(format!("{URL}?sslmode=disable"));
-    assert_eq!(field(disabled.with_client_certificate("c", "k").validate()), "tls");
+    assert_eq!(
+        field(disabled.with_tls(TlsConfig::new().with_client_certificate("c", "k")).validate()),
+        "tls"
+    );
 }
 
 #[test]
@@ -79,6 +92,10 @@ fn nothing_shows_the_password() {
     assert!(shown.contains("postgres://db.example.com:5433/keys"), "{shown}");
 }
 
+fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<PostgresConfig, KeyError> {
+    PostgresConfig::from_settings(&Settings::from_lookup(lookup))
+}
+
 #[test]
 fn the_environment_sets_every_field() {
     let lookup = |name: &str| {
@@ -97,7 +114,7 @@ fn the_environment_sets_every_field() {
         };
         Some(value.to_owned())
     };
-    let shown = format!("{:?}", PostgresConfig::from_lookup(lookup).unwrap());
+    let shown = format!("{:?}", from(lookup).unwrap());
     for expected in [
         "/run/password",
         "/run/ca.pem",
@@ -116,21 +133,21 @@ fn the_environment_sets_every_field() {
         "SEALMQ_POSTGRES_TLS" => Some("disable".to_owned()),
         _ => None,
     };
-    assert!(!PostgresConfig::from_lookup(off).unwrap().check().unwrap().encrypted);
+    assert!(!from(off).unwrap().check().unwrap().encrypted);
 }
 
 #[test]
 fn a_bad_environment_is_named() {
     let with = |name: &'static str, value: &'static str| {
-        PostgresConfig::from_lookup(move |asked| match asked {
+        from(move |asked| match asked {
             "SEALMQ_POSTGRES_URL" => Some(URL.to_owned()),
             asked if asked.ends_with(name) => Some(value.to_owned()),
             _ => None,
         })
     };
-    assert_eq!(field(PostgresConfig::from_lookup(|_| None)), "url");
-    assert_eq!(field(with("TLS", "prefer")), "tls");
-    assert_eq!(field(with("CLIENT_KEY", "key.pem")), "client_certificate");
-    assert_eq!(field(with("MAX_CONNECTIONS", "many")), "max_connections");
-    assert_eq!(field(with("CONNECT_TIMEOUT_MS", "soon")), "connect_timeout");
+    assert_eq!(field(from(|_| None)), "SEALMQ_POSTGRES_URL");
+    assert_eq!(field(with("TLS", "prefer")), "SEALMQ_POSTGRES_TLS");
+    assert_eq!(field(with("CLIENT_KEY", "key.pem")), "SEALMQ_POSTGRES_CLIENT_CERT");
+    assert_eq!(field(with("MAX_CONNECTIONS", "many")), "SEALMQ_POSTGRES_MAX_CONNECTIONS");
+    assert_eq!(field(with("CONNECT_TIMEOUT_MS", "soon")), "SEALMQ_POSTGRES_CONNECT_TIMEOUT_MS");
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sealmq_crypto_core::{KeyError, KeyErrorKind};
-use sealmq_keys_postgres::{PostgresClient, PostgresConfig, migrate};
+use sealmq_keys_postgres::{PostgresClient, PostgresConfig, TlsConfig, migrate};
 use sealmq_test_kit::{Authority, PostgresTlsProxy};
 
 use crate::support::{config, patient, unique, url};
@@ -40,11 +40,15 @@ async fn a_server_of_a_private_authority_is_trusted_and_others_are_not() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let trusted = pem(folder.path(), &ours, "ours");
     let proxy = PostgresTlsProxy::before(server(), &ours, HERE, None).await;
-    connect(&through(proxy.port()).with_root_ca(&trusted)).await.unwrap();
+    connect(&through(proxy.port()).with_tls(TlsConfig::new().with_root_ca(&trusted)))
+        .await
+        .unwrap();
     // Not with the authorities of the system, and not when the server is another authority's.
     check_denied(connect(&through(proxy.port())).await);
     let proxy = PostgresTlsProxy::before(server(), &theirs, HERE, None).await;
-    check_denied(connect(&through(proxy.port()).with_root_ca(&trusted)).await);
+    check_denied(
+        connect(&through(proxy.port()).with_tls(TlsConfig::new().with_root_ca(&trusted))).await,
+    );
 }
 
 #[tokio::test]
@@ -53,7 +57,9 @@ async fn a_certificate_for_another_name_is_refused() {
     let authority = Authority::new("ours");
     let trusted = pem(folder.path(), &authority, "ours");
     let proxy = PostgresTlsProxy::before(server(), &authority, &["db.example.com"], None).await;
-    check_denied(connect(&through(proxy.port()).with_root_ca(trusted)).await);
+    check_denied(
+        connect(&through(proxy.port()).with_tls(TlsConfig::new().with_root_ca(trusted))).await,
+    );
 }
 
 #[tokio::test]
@@ -62,12 +68,13 @@ async fn a_server_that_asks_for_a_client_certificate_gets_it() {
     let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
     let trusted = pem(folder.path(), &authority, "ours");
     let proxy = PostgresTlsProxy::before(server(), &authority, HERE, Some(&clients)).await;
-    let config = || through(proxy.port()).with_root_ca(&trusted);
+    let tls = || TlsConfig::new().with_root_ca(&trusted);
+    let config = |tls| through(proxy.port()).with_tls(tls);
     let (certificate, key) = clients.write_signed(folder.path(), "client");
-    connect(&config().with_client_certificate(certificate, key)).await.unwrap();
-    check_denied(connect(&config()).await);
+    connect(&config(tls().with_client_certificate(certificate, key))).await.unwrap();
+    check_denied(connect(&config(tls())).await);
     let (certificate, key) = authority.write_signed(folder.path(), "stranger");
-    check_denied(connect(&config().with_client_certificate(certificate, key)).await);
+    check_denied(connect(&config(tls().with_client_certificate(certificate, key))).await);
 }
 
 /// The control shows that the server is there, in the clear.

@@ -1,106 +1,185 @@
-//! The configuration from environment variables.
-
-use std::time::Duration;
+//! The configuration from settings: the environment, or a configuration file.
 
 use sealmq_crypto_core::KeyError;
+use sealmq_settings::{InvalidSetting, Kind, Setting, Settings};
+use sealmq_tls::{TlsConfig, tls_settings};
 
-use super::VaultConfig;
+use super::{VaultConfig, VaultKvConfig, VaultTransitConfig};
 use crate::auth::{VaultAuth, VaultSecretId};
 
+const ADDR: &str = "SEALMQ_VAULT_ADDR";
+const NAMESPACE: &str = "SEALMQ_VAULT_NAMESPACE";
+const TOKEN: &str = "SEALMQ_VAULT_TOKEN";
+const TOKEN_FILE: &str = "SEALMQ_VAULT_TOKEN_FILE";
+const USERNAME: &str = "SEALMQ_VAULT_USERNAME";
+const PASSWORD: &str = "SEALMQ_VAULT_PASSWORD";
+const ROLE_ID: &str = "SEALMQ_VAULT_ROLE_ID";
+const SECRET_ID: &str = "SEALMQ_VAULT_SECRET_ID";
+const SECRET_ID_FILE: &str = "SEALMQ_VAULT_SECRET_ID_FILE";
+const WRAPPED_SECRET_ID: &str = "SEALMQ_VAULT_WRAPPED_SECRET_ID";
+const KUBERNETES_ROLE: &str = "SEALMQ_VAULT_KUBERNETES_ROLE";
+const KUBERNETES_JWT_FILE: &str = "SEALMQ_VAULT_KUBERNETES_JWT_FILE";
+const AUTH_MOUNT: &str = "SEALMQ_VAULT_AUTH_MOUNT";
+const CONNECT_TIMEOUT: &str = "SEALMQ_VAULT_CONNECT_TIMEOUT_MS";
+const REQUEST_TIMEOUT: &str = "SEALMQ_VAULT_REQUEST_TIMEOUT_MS";
+const TRANSIT_MOUNT: &str = "SEALMQ_VAULT_TRANSIT_MOUNT";
+const KEY_PREFIX: &str = "SEALMQ_VAULT_KEY_PREFIX";
+const KEY_ADMINISTRATION: &str = "SEALMQ_VAULT_KEY_ADMINISTRATION";
+const KV_MOUNT: &str = "SEALMQ_VAULT_KV_MOUNT";
+const KV_PATH: &str = "SEALMQ_VAULT_KV_PATH";
+const KV_FIELD: &str = "SEALMQ_VAULT_KV_FIELD";
+const KV_ID_PREFIX: &str = "SEALMQ_VAULT_KV_ID_PREFIX";
+
+const TLS: [Setting; 5] = tls_settings!("SEALMQ_VAULT_");
+
 impl VaultConfig {
-    /// The configuration from the environment.
-    ///
-    /// | variable | sets |
-    /// | --- | --- |
-    /// | `SEALMQ_VAULT_ADDR` | the address; required |
-    /// | `SEALMQ_VAULT_NAMESPACE` | the namespace |
-    /// | `SEALMQ_VAULT_TOKEN` | a token |
-    /// | `SEALMQ_VAULT_TOKEN_FILE` | path of a token that an agent keeps fresh |
-    /// | `SEALMQ_VAULT_USERNAME`, `SEALMQ_VAULT_PASSWORD` | user name and password |
-    /// | `SEALMQ_VAULT_ROLE_ID` and one of the next three | an AppRole |
-    /// | `SEALMQ_VAULT_SECRET_ID` | its secret id |
-    /// | `SEALMQ_VAULT_SECRET_ID_FILE` | path of its secret id |
-    /// | `SEALMQ_VAULT_WRAPPED_SECRET_ID` | a response-wrapping token around its secret id |
-    /// | `SEALMQ_VAULT_KUBERNETES_ROLE` | the role of the pod's service account |
-    /// | `SEALMQ_VAULT_KUBERNETES_JWT_FILE` | path of the account's token, if it is elsewhere |
-    /// | `SEALMQ_VAULT_AUTH_MOUNT` | where the auth method is mounted, if elsewhere |
-    /// | `SEALMQ_VAULT_ROOT_CA` | path of the trusted authorities, PEM |
-    /// | `SEALMQ_VAULT_CLIENT_CERT`, `SEALMQ_VAULT_CLIENT_KEY` | paths of the client certificate |
-    /// | `SEALMQ_VAULT_CONNECT_TIMEOUT_MS`, `SEALMQ_VAULT_REQUEST_TIMEOUT_MS` | the bounds |
+    /// The settings that [`VaultConfig::from_env`] reads.
+    pub const SETTINGS: &'static [&'static [Setting]] = &[
+        &[
+            Setting::new(ADDR, Kind::Text, "the address, https://host:port; required"),
+            Setting::new(NAMESPACE, Kind::Text, "the namespace; none"),
+            Setting::new(TOKEN, Kind::Secret, "a token"),
+            Setting::new(TOKEN_FILE, Kind::Path, "a token that an agent keeps fresh"),
+            Setting::new(USERNAME, Kind::Text, "a user name, with the password"),
+            Setting::new(PASSWORD, Kind::Secret, "the user's password"),
+            Setting::new(ROLE_ID, Kind::Secret, "an AppRole, with one of its secret ids"),
+            Setting::new(SECRET_ID, Kind::Secret, "the secret id"),
+            Setting::new(SECRET_ID_FILE, Kind::Path, "the file of the secret id"),
+            Setting::new(
+                WRAPPED_SECRET_ID,
+                Kind::Secret,
+                "a response-wrapping token around the secret id",
+            ),
+            Setting::new(KUBERNETES_ROLE, Kind::Text, "the role of the pod's service account"),
+            Setting::new(
+                KUBERNETES_JWT_FILE,
+                Kind::Path,
+                "the token of the service account; where Kubernetes puts it",
+            ),
+            Setting::new(AUTH_MOUNT, Kind::Text, "where the method is mounted; its own name"),
+            Setting::new(CONNECT_TIMEOUT, Kind::Milliseconds, "for a connection; 5000"),
+            Setting::new(REQUEST_TIMEOUT, Kind::Milliseconds, "for a request; 10000"),
+        ],
+        &TLS,
+    ];
+
+    /// The configuration from the environment: [`VaultConfig::SETTINGS`].
     ///
     /// # Errors
-    /// `InvalidInput` naming the field, also when none or two kinds of credentials are given.
+    /// `InvalidInput` naming the variable or field, also when none or two kinds of credentials are
+    /// given.
     pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        Self::from_settings(&Settings::from_env())
     }
 
-    pub(super) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, KeyError> {
-        let get =
-            |name: &str| lookup(&format!("SEALMQ_VAULT_{name}")).filter(|value| !value.is_empty());
-        let invalid = KeyError::invalid_input;
-        let address =
-            get("ADDR").ok_or_else(|| invalid("address", "SEALMQ_VAULT_ADDR is not set"))?;
-        let mut auth = auth(&get)?;
-        if let Some(mount) = get("AUTH_MOUNT") {
-            auth = auth.with_mount(mount);
+    /// The configuration from [`VaultConfig::SETTINGS`], wherever they are kept.
+    ///
+    /// # Errors
+    /// As [`VaultConfig::from_env`].
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
+        let config = Self::read(settings).map_err(invalid)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn read(settings: &Settings<'_>) -> Result<Self, InvalidSetting> {
+        let mut config = Self::new(settings.required(ADDR)?, auth(settings)?);
+        config.namespace = settings.get(NAMESPACE);
+        config.tls = TlsConfig::from_settings(settings, &TLS)?;
+        config.connect_timeout =
+            settings.milliseconds(CONNECT_TIMEOUT)?.unwrap_or(config.connect_timeout);
+        config.request_timeout =
+            settings.milliseconds(REQUEST_TIMEOUT)?.unwrap_or(config.request_timeout);
+        Ok(config)
+    }
+}
+
+fn auth(settings: &Settings<'_>) -> Result<VaultAuth, InvalidSetting> {
+    let mut given = Vec::new();
+    given.extend(settings.get(TOKEN).map(VaultAuth::token));
+    given.extend(settings.get(TOKEN_FILE).map(VaultAuth::token_file));
+    let user = settings.pair(USERNAME, PASSWORD)?;
+    given.extend(user.map(|(username, password)| VaultAuth::userpass(username, password)));
+    given.extend(approle(settings)?);
+    given.extend(settings.get(KUBERNETES_ROLE).map(VaultAuth::kubernetes));
+    let count = given.len();
+    let Some(mut auth) = given.pop().filter(|_| count == 1) else {
+        let reason = format!(
+            "or {TOKEN_FILE}, {USERNAME}, {ROLE_ID} or {KUBERNETES_ROLE}: one of them, and not {count}"
+        );
+        return Err(InvalidSetting::new(TOKEN, reason));
+    };
+    if let Some(mount) = settings.get(AUTH_MOUNT) {
+        auth = auth.with_mount(mount);
+    }
+    if let Some(path) = settings.get(KUBERNETES_JWT_FILE) {
+        auth = auth.with_jwt_file(path);
+    }
+    Ok(auth)
+}
+
+fn approle(settings: &Settings<'_>) -> Result<Option<VaultAuth>, InvalidSetting> {
+    let mut secret_ids = Vec::new();
+    secret_ids.extend(settings.get(SECRET_ID).map(|id| VaultSecretId::Plain(id.into())));
+    secret_ids.extend(settings.get(SECRET_ID_FILE).map(|path| VaultSecretId::File(path.into())));
+    secret_ids.extend(settings.get(WRAPPED_SECRET_ID).map(|id| VaultSecretId::Wrapped(id.into())));
+    match (settings.get(ROLE_ID), secret_ids.pop(), secret_ids.is_empty()) {
+        (Some(role_id), Some(secret_id), true) => Ok(Some(VaultAuth::approle(role_id, secret_id))),
+        (None, None, _) => Ok(None),
+        _ => {
+            let reason =
+                format!("goes with one of {SECRET_ID}, {SECRET_ID_FILE} and {WRAPPED_SECRET_ID}");
+            Err(InvalidSetting::new(ROLE_ID, reason))
         }
-        if let Some(path) = get("KUBERNETES_JWT_FILE") {
-            auth = auth.with_jwt_file(path);
-        }
-        let mut config = Self::new(address, auth);
-        config.namespace = get("NAMESPACE");
-        config.root_ca = get("ROOT_CA").map(Into::into);
-        config.client_certificate = match (get("CLIENT_CERT"), get("CLIENT_KEY")) {
-            (Some(chain), Some(key)) => Some((chain.into(), key.into())),
-            (None, None) => None,
-            _ => {
-                let reason = "SEALMQ_VAULT_CLIENT_CERT and SEALMQ_VAULT_CLIENT_KEY go together";
-                return Err(invalid("client_certificate", reason));
-            }
-        };
-        if let Some(timeout) = get("CONNECT_TIMEOUT_MS") {
-            config.connect_timeout = milliseconds("connect_timeout", &timeout)?;
-        }
-        if let Some(timeout) = get("REQUEST_TIMEOUT_MS") {
-            config.request_timeout = milliseconds("request_timeout", &timeout)?;
-        }
+    }
+}
+
+impl VaultTransitConfig {
+    /// The settings that [`VaultTransitConfig::from_settings`] reads.
+    pub const SETTINGS: &'static [&'static [Setting]] = &[&[
+        Setting::new(TRANSIT_MOUNT, Kind::Text, "the Transit mount; transit"),
+        Setting::new(KEY_PREFIX, Kind::Text, "how names of keys begin; sealmq-"),
+        Setting::new(KEY_ADMINISTRATION, Kind::Flag, "may rotate and shred keys; true"),
+    ]];
+
+    /// The configuration from [`VaultTransitConfig::SETTINGS`].
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the variable or field.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
+        let mut config = Self::new();
+        config.mount = settings.get(TRANSIT_MOUNT).unwrap_or(config.mount);
+        config.key_prefix = settings.get(KEY_PREFIX).unwrap_or(config.key_prefix);
+        let administers = settings.flag(KEY_ADMINISTRATION).map_err(invalid)?;
+        config.administers_keys = administers.unwrap_or(config.administers_keys);
         config.validate()?;
         Ok(config)
     }
 }
 
-fn auth(get: &impl Fn(&str) -> Option<String>) -> Result<VaultAuth, KeyError> {
-    let invalid = |reason: &str| KeyError::invalid_input("auth", reason);
-    let mut given = Vec::new();
-    given.extend(get("TOKEN").map(VaultAuth::token));
-    given.extend(get("TOKEN_FILE").map(VaultAuth::token_file));
-    match (get("USERNAME"), get("PASSWORD")) {
-        (Some(username), Some(password)) => given.push(VaultAuth::userpass(username, password)),
-        (None, None) => {}
-        _ => return Err(invalid("user name and password go together")),
-    }
-    let mut secret_ids = Vec::new();
-    secret_ids.extend(get("SECRET_ID").map(|id| VaultSecretId::Plain(id.into())));
-    secret_ids.extend(get("SECRET_ID_FILE").map(|path| VaultSecretId::File(path.into())));
-    secret_ids.extend(get("WRAPPED_SECRET_ID").map(|id| VaultSecretId::Wrapped(id.into())));
-    match (get("ROLE_ID"), secret_ids.pop(), secret_ids.is_empty()) {
-        (Some(role_id), Some(secret_id), true) => {
-            given.push(VaultAuth::approle(role_id, secret_id));
-        }
-        (None, None, _) => {}
-        _ => return Err(invalid("a role id and one secret id go together")),
-    }
-    given.extend(get("KUBERNETES_ROLE").map(VaultAuth::kubernetes));
-    match (given.pop(), given.is_empty()) {
-        (Some(auth), true) => Ok(auth),
-        (Some(_), false) => Err(invalid("more than one kind is set")),
-        (None, _) => Err(invalid("none is set")),
+impl VaultKvConfig {
+    /// The settings that [`VaultKvConfig::from_settings`] reads.
+    pub const SETTINGS: &'static [&'static [Setting]] = &[&[
+        Setting::new(KV_PATH, Kind::Text, "the path of the secret; required"),
+        Setting::new(KV_MOUNT, Kind::Text, "its mount of KV version 2; secret"),
+        Setting::new(KV_FIELD, Kind::Text, "the field that holds the key; key"),
+        Setting::new(KV_ID_PREFIX, Kind::Text, "how key ids begin; NAME.v of the secret's name"),
+    ]];
+
+    /// The configuration from [`VaultKvConfig::SETTINGS`].
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the variable or field.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
+        let mut config = Self::new(settings.required(KV_PATH).map_err(invalid)?);
+        config.mount = settings.get(KV_MOUNT).unwrap_or(config.mount);
+        config.field = settings.get(KV_FIELD).unwrap_or(config.field);
+        config.id_prefix = settings.get(KV_ID_PREFIX).unwrap_or(config.id_prefix);
+        config.validate()?;
+        Ok(config)
     }
 }
 
-fn milliseconds(field: &'static str, text: &str) -> Result<Duration, KeyError> {
-    let number = text.parse();
-    let number =
-        number.map_err(|_| KeyError::invalid_input(field, "is no number of milliseconds"))?;
-    Ok(Duration::from_millis(number))
+fn invalid(setting: InvalidSetting) -> KeyError {
+    KeyError::invalid_input(setting.variable, setting.reason)
 }

@@ -2,6 +2,8 @@
 
 use sealmq_crypto_core::KeyErrorKind;
 
+use sealmq_settings::Settings;
+
 use super::*;
 use crate::auth::VaultSecretId;
 
@@ -102,10 +104,10 @@ fn debug_shows_no_credential() {
 #[test]
 fn everything_can_come_from_the_environment() {
     let from = |variables: &[(&str, &str)]| {
-        VaultConfig::from_lookup(|name| {
+        VaultConfig::from_settings(&Settings::from_lookup(|name| {
             let found = variables.iter().find(|(known, _)| name == format!("SEALMQ_VAULT_{known}"));
             found.map(|(_, value)| (*value).to_owned())
-        })
+        }))
     };
     let addr = ("ADDR", "https://vault.example:8200");
     let full = from(&[
@@ -135,15 +137,18 @@ fn everything_can_come_from_the_environment() {
         assert_eq!(field(from(&kind)), "fine", "{kind:?}");
     }
     for (variables, expected) in [
-        (vec![token], "address"),
-        (vec![addr], "auth"),
-        (vec![addr, token, ("TOKEN_FILE", "/t")], "auth"),
-        (vec![addr, ("USERNAME", "u")], "auth"),
-        (vec![addr, ("ROLE_ID", "r")], "auth"),
-        (vec![addr, ("SECRET_ID", "s")], "auth"),
-        (vec![addr, ("ROLE_ID", "r"), ("SECRET_ID", "s"), ("SECRET_ID_FILE", "/s")], "auth"),
-        (vec![addr, token, ("CLIENT_CERT", "/c")], "client_certificate"),
-        (vec![addr, token, ("CONNECT_TIMEOUT_MS", "soon")], "connect_timeout"),
+        (vec![token], "SEALMQ_VAULT_ADDR"),
+        (vec![addr], "SEALMQ_VAULT_TOKEN"),
+        (vec![addr, token, ("TOKEN_FILE", "/t")], "SEALMQ_VAULT_TOKEN"),
+        (vec![addr, ("USERNAME", "u")], "SEALMQ_VAULT_PASSWORD"),
+        (vec![addr, ("ROLE_ID", "r")], "SEALMQ_VAULT_ROLE_ID"),
+        (vec![addr, ("SECRET_ID", "s")], "SEALMQ_VAULT_ROLE_ID"),
+        (
+            vec![addr, ("ROLE_ID", "r"), ("SECRET_ID", "s"), ("SECRET_ID_FILE", "/s")],
+            "SEALMQ_VAULT_ROLE_ID",
+        ),
+        (vec![addr, token, ("CLIENT_CERT", "/c")], "SEALMQ_VAULT_CLIENT_KEY"),
+        (vec![addr, token, ("CONNECT_TIMEOUT_MS", "soon")], "SEALMQ_VAULT_CONNECT_TIMEOUT_MS"),
         (vec![("ADDR", "http://vault.example"), token], "address"),
     ] {
         assert_eq!(field(from(&variables)), expected, "{variables:?}");

@@ -1,9 +1,9 @@
 //! TLS with a private authority and client certificates, whatever the environment says.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use sealmq_crypto_core::KeyErrorKind;
-use sealmq_keys_vault::{VaultAuth, VaultClient, VaultConfig, VaultHealth};
+use sealmq_keys_vault::{TlsConfig, VaultAuth, VaultClient, VaultConfig, VaultHealth};
 use sealmq_test_kit::{Authority, TlsProxy, VaultAdmin};
 use tokio::process::Command;
 
@@ -12,6 +12,10 @@ use crate::support::kind;
 fn config(port: u16) -> VaultConfig {
     let token = VaultAuth::token(VaultAdmin::from_env().token());
     VaultConfig::new(format!("https://localhost:{port}"), token)
+}
+
+fn trusting(authorities: impl Into<PathBuf>) -> TlsConfig {
+    TlsConfig::new().with_root_ca(authorities)
 }
 
 async fn works(config: VaultConfig) {
@@ -28,14 +32,14 @@ async fn a_private_authority_is_trusted_when_it_is_configured_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let server = TlsProxy::before(VaultAdmin::from_env().authority(), &ours, None).await;
-    works(config(server.port()).with_root_ca(ours.write(folder.path(), "ours"))).await;
-    fails(config(server.port()).with_root_ca(other.write(folder.path(), "other"))).await;
+    works(config(server.port()).with_tls(trusting(ours.write(folder.path(), "ours")))).await;
+    fails(config(server.port()).with_tls(trusting(other.write(folder.path(), "other")))).await;
     fails(config(server.port())).await;
     let (certificate, key) = ours.sign_for("elsewhere", &["elsewhere.example"]);
     let elsewhere = VaultAdmin::from_env();
     let elsewhere =
         TlsProxy::with_certificate(elsewhere.authority(), (&certificate, &key), None).await;
-    fails(config(elsewhere.port()).with_root_ca(folder.path().join("ours.pem"))).await;
+    fails(config(elsewhere.port()).with_tls(trusting(folder.path().join("ours.pem")))).await;
 }
 
 #[tokio::test]
@@ -45,17 +49,17 @@ async fn a_client_certificate_is_shown_to_a_server_that_wants_one() {
     let server = TlsProxy::before(VaultAdmin::from_env().authority(), &ours, Some(&ours)).await;
     let ca = ours.write(folder.path(), "ours");
     let (chain, key) = ours.write_signed(folder.path(), "app");
-    let with_ca = || config(server.port()).with_root_ca(&ca);
-    works(with_ca().with_client_certificate(&chain, &key)).await;
-    fails(with_ca()).await;
+    let with = |tls| config(server.port()).with_tls(tls);
+    works(with(trusting(&ca).with_client_certificate(&chain, &key))).await;
+    fails(with(trusting(&ca))).await;
     let unusable = [
-        (config(1).with_root_ca("/nowhere.pem"), "root_ca"),
-        (config(1).with_root_ca(&key), "root_ca"),
-        (config(1).with_client_certificate(&chain, &chain), "client_certificate"),
-        (config(1).with_client_certificate("/nowhere.pem", &key), "client_certificate"),
+        (trusting("/nowhere.pem"), "root_ca"),
+        (trusting(&key), "root_ca"),
+        (TlsConfig::new().with_client_certificate(&chain, &chain), "client_certificate"),
+        (TlsConfig::new().with_client_certificate("/nowhere.pem", &key), "client_certificate"),
     ];
-    for (config, field) in unusable {
-        let refused = kind(VaultClient::connect(config).await);
+    for (tls, field) in unusable {
+        let refused = kind(VaultClient::connect(config(1).with_tls(tls)).await);
         assert_eq!(refused, KeyErrorKind::InvalidInput { field });
     }
 }
@@ -68,7 +72,7 @@ async fn child_of_the_environment_test() {
     };
     let port = port.parse().unwrap();
     fails(config(port)).await;
-    works(config(port).with_root_ca(Path::new(&ca))).await;
+    works(config(port).with_tls(trusting(&ca))).await;
 }
 
 #[tokio::test]

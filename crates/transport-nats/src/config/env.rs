@@ -1,111 +1,121 @@
-//! The configuration from environment variables.
-
-use std::time::Duration;
+//! The configuration from settings: the environment, or a configuration file.
 
 use sealmq_queue_core::TransportError;
+use sealmq_settings::{InvalidSetting, Kind, Setting, Settings};
+use sealmq_tls::{TlsConfig, tls_settings};
 
 use super::{NatsConfig, NatsProvisioning};
 use crate::credentials::NatsCredentials;
 use crate::queue_settings::NatsQueueSettings;
 
+const URL: &str = "SEALMQ_NATS_URL";
+const TOKEN: &str = "SEALMQ_NATS_TOKEN";
+const USER: &str = "SEALMQ_NATS_USER";
+const PASSWORD: &str = "SEALMQ_NATS_PASSWORD";
+const NKEY_SEED: &str = "SEALMQ_NATS_NKEY_SEED";
+const CREDS_FILE: &str = "SEALMQ_NATS_CREDS_FILE";
+const CONNECT_TIMEOUT: &str = "SEALMQ_NATS_CONNECT_TIMEOUT_MS";
+const REQUEST_TIMEOUT: &str = "SEALMQ_NATS_REQUEST_TIMEOUT_MS";
+const TLS_FIRST: &str = "SEALMQ_NATS_TLS_FIRST";
+const DOMAIN: &str = "SEALMQ_NATS_DOMAIN";
+const STREAM_PREFIX: &str = "SEALMQ_NATS_STREAM_PREFIX";
+const SUBJECT_PREFIX: &str = "SEALMQ_NATS_SUBJECT_PREFIX";
+const CONSUMER: &str = "SEALMQ_NATS_CONSUMER";
+const QUEUE_GROUP: &str = "SEALMQ_NATS_QUEUE_GROUP";
+const CREATE_QUEUES: &str = "SEALMQ_NATS_CREATE_QUEUES";
+
+const TLS: [Setting; 5] = tls_settings!("SEALMQ_NATS_");
+
 impl NatsConfig {
-    /// The configuration from the environment.
-    ///
-    /// | variable | sets |
-    /// | --- | --- |
-    /// | `SEALMQ_NATS_URL` | the servers, separated by commas; required |
-    /// | `SEALMQ_NATS_TOKEN` | the token |
-    /// | `SEALMQ_NATS_USER`, `SEALMQ_NATS_PASSWORD` | user and password |
-    /// | `SEALMQ_NATS_NKEY_SEED` | the seed of an `NKey` |
-    /// | `SEALMQ_NATS_CREDS_FILE` | path of a `.creds` file |
-    /// | `SEALMQ_NATS_ROOT_CA` | path of the trusted authorities, PEM |
-    /// | `SEALMQ_NATS_CLIENT_CERT`, `SEALMQ_NATS_CLIENT_KEY` | paths of the client certificate |
-    /// | `SEALMQ_NATS_CONNECT_TIMEOUT_MS`, `SEALMQ_NATS_REQUEST_TIMEOUT_MS` | the bounds |
-    /// | `SEALMQ_NATS_DOMAIN` | the `JetStream` domain |
-    /// | `SEALMQ_NATS_STREAM_PREFIX`, `SEALMQ_NATS_SUBJECT_PREFIX` | the prefixes |
-    /// | `SEALMQ_NATS_CREATE_QUEUES` | `true`: make missing queues on demand, with the default settings |
+    /// The settings that [`NatsConfig::from_env`] reads.
+    pub const SETTINGS: &'static [&'static [Setting]] = &[
+        &[
+            Setting::new(
+                URL,
+                Kind::List,
+                "the servers of one cluster, nats://host:port or tls://host:port; required",
+            ),
+            Setting::new(TOKEN, Kind::Secret, "a token"),
+            Setting::new(USER, Kind::Text, "a user, with the password"),
+            Setting::new(PASSWORD, Kind::Secret, "the user's password"),
+            Setting::new(NKEY_SEED, Kind::Secret, "the seed of an NKey"),
+            Setting::new(CREDS_FILE, Kind::Path, "a .creds file"),
+            Setting::new(CONNECT_TIMEOUT, Kind::Milliseconds, "for a connection; 5000"),
+            Setting::new(REQUEST_TIMEOUT, Kind::Milliseconds, "for an answer; 5000"),
+            Setting::new(TLS_FIRST, Kind::Flag, "encrypts before the server speaks; false"),
+            Setting::new(DOMAIN, Kind::Text, "the JetStream domain; none"),
+            Setting::new(STREAM_PREFIX, Kind::Text, "how names of streams begin; sealmq-"),
+            Setting::new(SUBJECT_PREFIX, Kind::Text, "how subjects begin; sealmq"),
+            Setting::new(CONSUMER, Kind::Text, "the durable consumer of each stream; sealmq"),
+            Setting::new(QUEUE_GROUP, Kind::Text, "the queue group on core NATS; sealmq"),
+            Setting::new(CREATE_QUEUES, Kind::Flag, "makes missing queues on first use; false"),
+        ],
+        &TLS,
+    ];
+
+    /// The configuration from the environment: [`NatsConfig::SETTINGS`].
     ///
     /// # Errors
-    /// `InvalidInput` naming the field, also when two kinds of credentials are given.
+    /// `InvalidInput` naming the variable or field, also when two kinds of credentials are given.
     pub fn from_env() -> Result<Self, TransportError> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        Self::from_settings(&Settings::from_env())
     }
 
-    pub(crate) fn from_lookup(
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, TransportError> {
-        let get =
-            |name: &str| lookup(&format!("SEALMQ_NATS_{name}")).filter(|value| !value.is_empty());
-        let urls = get("URL").ok_or_else(|| invalid("url", "SEALMQ_NATS_URL is not set"))?;
+    /// The configuration from [`NatsConfig::SETTINGS`], wherever they are kept.
+    ///
+    /// # Errors
+    /// As [`NatsConfig::from_env`].
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, TransportError> {
+        let config = Self::read(settings)
+            .map_err(|invalid| TransportError::invalid_input(invalid.variable, invalid.reason))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn read(settings: &Settings<'_>) -> Result<Self, InvalidSetting> {
+        let urls = settings.required(URL)?;
         let mut urls = urls.split(',').map(str::trim);
         let mut config = Self::new(urls.next().unwrap_or_default());
-        for url in urls {
-            config = config.with_url(url);
-        }
-        config.credentials = credentials(&get)?;
-        if let Some(path) = get("ROOT_CA") {
-            config = config.with_root_ca(path);
-        }
-        config = match (get("CLIENT_CERT"), get("CLIENT_KEY")) {
-            (Some(chain), Some(key)) => config.with_client_certificate(chain, key),
-            (None, None) => config,
-            _ => {
-                let reason = "SEALMQ_NATS_CLIENT_CERT and SEALMQ_NATS_CLIENT_KEY go together";
-                return Err(invalid("client_certificate", reason));
+        config.urls.extend(urls.map(str::to_owned));
+        config.credentials = credentials(settings)?;
+        config.tls = TlsConfig::from_settings(settings, &TLS)?;
+        config.tls_first = settings.flag(TLS_FIRST)?.unwrap_or_default();
+        config.domain = settings.get(DOMAIN);
+        for (variable, name) in [
+            (STREAM_PREFIX, &mut config.stream_prefix),
+            (SUBJECT_PREFIX, &mut config.subject_prefix),
+            (CONSUMER, &mut config.consumer),
+            (QUEUE_GROUP, &mut config.queue_group),
+        ] {
+            if let Some(value) = settings.get(variable) {
+                *name = value;
             }
-        };
-        if let Some(timeout) = get("CONNECT_TIMEOUT_MS") {
-            config = config.with_connect_timeout(milliseconds("connect_timeout", &timeout)?);
         }
-        if let Some(timeout) = get("REQUEST_TIMEOUT_MS") {
-            config = config.with_request_timeout(milliseconds("request_timeout", &timeout)?);
+        for (variable, timeout) in [
+            (CONNECT_TIMEOUT, &mut config.connect_timeout),
+            (REQUEST_TIMEOUT, &mut config.request_timeout),
+        ] {
+            *timeout = settings.milliseconds(variable)?.unwrap_or(*timeout);
         }
-        config.domain = get("DOMAIN");
-        if let Some(prefix) = get("STREAM_PREFIX") {
-            config = config.with_stream_prefix(prefix);
+        if settings.flag(CREATE_QUEUES)?.unwrap_or_default() {
+            config.provisioning = NatsProvisioning::OnDemand(NatsQueueSettings::default());
         }
-        if let Some(prefix) = get("SUBJECT_PREFIX") {
-            config = config.with_subject_prefix(prefix);
-        }
-        config.provisioning = match get("CREATE_QUEUES").as_deref() {
-            Some("true") => NatsProvisioning::OnDemand(NatsQueueSettings::default()),
-            None | Some("false") => NatsProvisioning::Existing,
-            Some(_) => {
-                let reason = "SEALMQ_NATS_CREATE_QUEUES is neither true nor false";
-                return Err(invalid("provisioning", reason));
-            }
-        };
-        config.validate()?;
         Ok(config)
     }
 }
 
-fn invalid(field: &'static str, reason: &str) -> TransportError {
-    TransportError::invalid_input(field, reason)
-}
-
-fn credentials(get: &impl Fn(&str) -> Option<String>) -> Result<NatsCredentials, TransportError> {
+fn credentials(settings: &Settings<'_>) -> Result<NatsCredentials, InvalidSetting> {
     let mut given = Vec::new();
-    given.extend(get("TOKEN").map(NatsCredentials::token));
-    match (get("USER"), get("PASSWORD")) {
-        (Some(user), Some(password)) => given.push(NatsCredentials::user_password(user, password)),
-        (None, None) => {}
-        _ => {
-            let reason = "SEALMQ_NATS_USER and SEALMQ_NATS_PASSWORD go together";
-            return Err(invalid("credentials", reason));
-        }
-    }
-    given.extend(get("NKEY_SEED").map(NatsCredentials::nkey_seed));
-    given.extend(get("CREDS_FILE").map(NatsCredentials::file));
+    given.extend(settings.get(TOKEN).map(NatsCredentials::token));
+    let user = settings.pair(USER, PASSWORD)?;
+    given.extend(user.map(|(user, password)| NatsCredentials::user_password(user, password)));
+    given.extend(settings.get(NKEY_SEED).map(NatsCredentials::nkey_seed));
+    given.extend(settings.get(CREDS_FILE).map(NatsCredentials::file));
     if given.len() > 1 {
-        return Err(invalid("credentials", "more than one kind is set"));
+        let reason = format!("or {USER}, {NKEY_SEED} or {CREDS_FILE}: only one of them");
+        return Err(InvalidSetting::new(TOKEN, reason));
     }
     Ok(given.pop().unwrap_or_else(NatsCredentials::none))
-}
-
-fn milliseconds(field: &'static str, text: &str) -> Result<Duration, TransportError> {
-    let number = text.parse().map_err(|_| invalid(field, "is no number of milliseconds"))?;
-    Ok(Duration::from_millis(number))
 }
 
 #[cfg(test)]
@@ -115,15 +125,17 @@ mod tests {
     use super::*;
 
     fn from(variables: &[(&str, &str)]) -> Result<NatsConfig, TransportError> {
-        NatsConfig::from_lookup(|name| {
+        NatsConfig::from_settings(&Settings::from_lookup(|name| {
             let found = variables.iter().find(|(known, _)| name == format!("SEALMQ_NATS_{known}"));
             found.map(|(_, value)| (*value).to_owned())
-        })
+        }))
     }
 
     fn refused_field(variables: &[(&str, &str)]) -> &'static str {
         match from(variables).unwrap_err().kind() {
-            TransportErrorKind::InvalidInput { field } => field,
+            TransportErrorKind::InvalidInput { field } => {
+                field.strip_prefix("SEALMQ_NATS_").unwrap_or(field)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -137,6 +149,7 @@ mod tests {
             ("ROOT_CA", "/ca.pem"),
             ("CLIENT_CERT", "/cert.pem"),
             ("CLIENT_KEY", "/key.pem"),
+            ("TLS_MIN_VERSION", "1.3"),
             ("CONNECT_TIMEOUT_MS", "1500"),
             ("REQUEST_TIMEOUT_MS", "250"),
             ("DOMAIN", "leaf"),
@@ -146,7 +159,8 @@ mod tests {
         ])
         .unwrap();
         let shown = format!("{config:?}");
-        for part in ["tls://b:2", "\"app\"", "/ca.pem", "/key.pem", "1.5s", "250ms", "acme.queues"]
+        for part in
+            ["tls://b:2", "\"app\"", "/ca.pem", "/key.pem", "V1_3", "1.5s", "250ms", "acme.queues"]
         {
             assert!(shown.contains(part), "{part} in {shown}");
         }
@@ -157,11 +171,12 @@ mod tests {
     #[test]
     fn what_is_missing_or_contradicts_itself_is_named() {
         let url = ("URL", "nats://localhost");
-        assert_eq!(refused_field(&[]), "url");
-        assert_eq!(refused_field(&[url, ("USER", "app")]), "credentials");
-        assert_eq!(refused_field(&[url, ("TOKEN", "t"), ("CREDS_FILE", "/f")]), "credentials");
-        assert_eq!(refused_field(&[url, ("CLIENT_KEY", "/key.pem")]), "client_certificate");
-        assert_eq!(refused_field(&[url, ("CONNECT_TIMEOUT_MS", "soon")]), "connect_timeout");
-        assert_eq!(refused_field(&[url, ("CREATE_QUEUES", "yes")]), "provisioning");
+        assert_eq!(refused_field(&[]), "URL");
+        assert_eq!(refused_field(&[("URL", "nats://user:hush@host")]), "url");
+        assert_eq!(refused_field(&[url, ("USER", "app")]), "PASSWORD");
+        assert_eq!(refused_field(&[url, ("TOKEN", "t"), ("CREDS_FILE", "/f")]), "TOKEN");
+        assert_eq!(refused_field(&[url, ("CLIENT_KEY", "/key.pem")]), "CLIENT_CERT");
+        assert_eq!(refused_field(&[url, ("CONNECT_TIMEOUT_MS", "soon")]), "CONNECT_TIMEOUT_MS");
+        assert_eq!(refused_field(&[url, ("CREATE_QUEUES", "yes")]), "CREATE_QUEUES");
     }
 }

@@ -42,7 +42,10 @@ fn each_field_is_checked_by_name() {
         ("credentials", new().with_credentials(token(""))),
         ("credentials", new().with_credentials(NatsCredentials::user_password("", "p"))),
         ("credentials", new().with_credentials(NatsCredentials::nkey_seed("SUnotaseed"))),
-        ("tls_client_config", new().with_root_ca("ca.pem").with_tls_client_config(own_tls())),
+        (
+            "tls_client_config",
+            new().with_tls(TlsConfig::new().with_root_ca("ca.pem").with_client_config(own_tls())),
+        ),
         ("consumer_name", new().with_consumer_name("a.b")),
         ("queue_group", new().with_queue_group("")),
         ("domain", new().with_domain("a b")),

@@ -14,12 +14,7 @@ impl NatsConfig {
     pub fn validate(&self) -> Result<(), TransportError> {
         self.server_addresses()?;
         self.credentials.validate()?;
-        if self.tls.client_config.is_some()
-            && (self.tls.root_ca.is_some() || self.tls.client_certificate.is_some())
-        {
-            let reason = "brings its own certificates, so PEM files have no effect";
-            return Err(TransportError::invalid_input("tls_client_config", reason));
-        }
+        self.tls.validate().map_err(crate::tls::unusable)?;
         let plain = [
             ("consumer_name", self.consumer.as_str()),
             ("queue_group", &self.queue_group),

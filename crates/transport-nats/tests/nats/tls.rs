@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sealmq_queue_core::{Transport, TransportError, TransportErrorKind};
 use sealmq_test_kit::{Authority, NatsServer};
-use sealmq_transport_nats::{NatsConfig, NatsTransport};
+use sealmq_transport_nats::{NatsConfig, NatsTransport, TlsConfig};
 
 use crate::support::{config_of, kind};
 
@@ -25,6 +25,10 @@ fn config(server: &NatsServer) -> NatsConfig {
         .with_connect_timeout(Duration::from_secs(20))
 }
 
+fn trusting(authorities: impl Into<PathBuf>) -> TlsConfig {
+    TlsConfig::new().with_root_ca(authorities)
+}
+
 async fn reach(config: NatsConfig) -> Result<(), TransportError> {
     NatsTransport::connect(&config).await?.health().await
 }
@@ -32,16 +36,16 @@ async fn reach(config: NatsConfig) -> Result<(), TransportError> {
 #[tokio::test]
 async fn a_server_of_a_trusted_authority_is_reached() {
     let (server, _, trusted) = server("").await;
-    reach(config(&server).with_root_ca(&trusted)).await.unwrap();
+    reach(config(&server).with_tls(trusting(&trusted))).await.unwrap();
     let plain_scheme = NatsConfig::new(format!("nats://localhost:{}", server.port()));
-    reach(plain_scheme.with_root_ca(&trusted)).await.unwrap();
+    reach(plain_scheme.with_tls(trusting(&trusted))).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_of_another_authority_is_refused() {
     let (server, ..) = server("").await;
     let other = Authority::new("other").write(server.folder(), "other");
-    let untrusted = config(&server).with_root_ca(other);
+    let untrusted = config(&server).with_tls(trusting(other));
     assert_eq!(kind(reach(untrusted).await), TransportErrorKind::Denied);
     let by_the_system = config(&server);
     assert_eq!(kind(reach(by_the_system).await), TransportErrorKind::Denied);
@@ -52,23 +56,24 @@ async fn a_server_of_another_name_is_refused() {
     let (server, _, trusted) = server("").await;
     let other_name = NatsConfig::new(format!("tls://127.0.0.2:{}", server.port()));
     // The server listens to 127.0.0.1 only, so that this address must not even be tried by name.
-    let error = reach(other_name.with_root_ca(&trusted)).await.unwrap_err();
+    let error = reach(other_name.with_tls(trusting(&trusted))).await.unwrap_err();
     assert!(matches!(error.kind(), TransportErrorKind::Denied | TransportErrorKind::Unavailable));
 }
 
 #[tokio::test]
 async fn a_demanded_client_certificate_has_to_be_brought() {
     let (server, authority, trusted) = server("verify: true").await;
-    let trusting = || config(&server).with_root_ca(&trusted);
-    assert_eq!(kind(reach(trusting()).await), TransportErrorKind::Denied);
+    let trusting = || trusting(&trusted);
+    let with = |tls| config(&server).with_tls(tls);
+    assert_eq!(kind(reach(with(trusting())).await), TransportErrorKind::Denied);
 
     let stranger = Authority::new("stranger");
     let (chain, key) = stranger.write_signed(server.folder(), "strangers-client");
-    let strange = trusting().with_client_certificate(chain, key);
+    let strange = with(trusting().with_client_certificate(chain, key));
     assert_eq!(kind(reach(strange).await), TransportErrorKind::Denied);
 
     let (chain, key) = authority.write_signed(server.folder(), "client");
-    reach(trusting().with_client_certificate(chain, key)).await.unwrap();
+    reach(with(trusting().with_client_certificate(chain, key))).await.unwrap();
 }
 
 #[tokio::test]
@@ -79,8 +84,8 @@ async fn a_server_without_tls_is_refused_once_tls_was_asked_for() {
     let (chain, key) = authority.write_signed(server.folder(), "client");
     let asked_for = [
         NatsConfig::new(format!("tls://127.0.0.1:{}", server.port())),
-        config_of(&server).with_root_ca(&trusted),
-        config_of(&server).with_root_ca(&trusted).with_client_certificate(chain, key),
+        config_of(&server).with_tls(trusting(&trusted)),
+        config_of(&server).with_tls(trusting(&trusted).with_client_certificate(chain, key)),
         config_of(&server).with_tls_first(),
     ];
     for config in asked_for {
@@ -100,7 +105,7 @@ async fn a_tls_client_of_the_callers_own_is_used_and_none_is_installed() {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    reach(config(&server).with_tls_client_config(client)).await.unwrap();
+    reach(config(&server).with_tls(TlsConfig::new().with_client_config(client))).await.unwrap();
     let installed = rustls::crypto::CryptoProvider::get_default();
     assert!(installed.is_none(), "the process has no provider of ours");
 }
@@ -108,5 +113,5 @@ async fn a_tls_client_of_the_callers_own_is_used_and_none_is_installed() {
 #[tokio::test]
 async fn a_server_that_encrypts_first_is_reached() {
     let (server, _, trusted) = server("handshake_first: true").await;
-    reach(config(&server).with_root_ca(&trusted).with_tls_first()).await.unwrap();
+    reach(config(&server).with_tls(trusting(&trusted)).with_tls_first()).await.unwrap();
 }

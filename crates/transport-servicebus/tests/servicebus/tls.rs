@@ -2,12 +2,12 @@
 
 use sealmq_queue_core::{Message, Transport, TransportErrorKind as Kind};
 use sealmq_test_kit::{Authority, TlsProxy};
-use sealmq_transport_servicebus::{ServiceBusConfig, ServiceBusTransport, TlsSettings};
+use sealmq_transport_servicebus::{ServiceBusConfig, ServiceBusTransport, TlsConfig};
 
 use crate::support::{Queue, connection_string, endpoint, kind, one};
 
 /// A connection by TLS, which a connection string without the emulator means.
-fn connect(port: u16, tls: Option<TlsSettings>) -> ServiceBusTransport {
+fn connect(port: u16, tls: Option<TlsConfig>) -> ServiceBusTransport {
     let string = format!(
         "Endpoint=sb://localhost:{port};SharedAccessKeyName=RootManageSharedAccessKey;\
          SharedAccessKey=SAS_KEY_VALUE"
@@ -26,7 +26,7 @@ async fn a_private_authority_is_trusted_when_it_is_given_and_only_then() {
     let (ours, others) = (Authority::new("ours"), Authority::new("others"));
     let proxy = TlsProxy::before(endpoint(), &ours, None).await;
     let port = proxy.port();
-    let transport = connect(port, Some(TlsSettings::new().with_authorities_pem(ours.pem())));
+    let transport = connect(port, Some(TlsConfig::new().with_root_ca_pem(ours.pem())));
     let receiver = transport.open(&queue.source(), Default::default()).await.unwrap();
     let large = Message::new(vec![7; 200_000]);
     transport.send(&queue.name, vec![large.clone()]).await.remove(0).unwrap();
@@ -35,7 +35,7 @@ async fn a_private_authority_is_trusted_when_it_is_given_and_only_then() {
     delivery.receipt.complete().await.unwrap();
     transport.close().await.unwrap();
 
-    for tls in [None, Some(TlsSettings::new().with_authorities_pem(others.pem()))] {
+    for tls in [None, Some(TlsConfig::new().with_root_ca_pem(others.pem()))] {
         let denied = kind(connect(port, tls).health().await);
         assert_eq!(denied, Some(Kind::Denied), "a broker that cannot prove itself");
     }
@@ -46,7 +46,7 @@ async fn a_client_certificate_is_shown_where_it_is_asked_for() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let proxy = TlsProxy::before(endpoint(), &servers, Some(&clients)).await;
     let port = proxy.port();
-    let trusting = TlsSettings::new().with_authorities_pem(servers.pem());
+    let trusting = TlsConfig::new().with_root_ca_pem(servers.pem());
     let (chain, key) = clients.sign("client");
     let showing = trusting.clone().with_client_certificate_pem(chain, key);
     connect(port, Some(showing)).health().await.unwrap();
@@ -59,10 +59,10 @@ async fn what_is_no_certificate_is_refused_before_anything_is_connected() {
     let (chain, key) = Authority::new("any").sign("client");
     let (_, other_key) = Authority::new("any").sign("client");
     let table = [
-        (TlsSettings::new().with_authorities_pem("no PEM"), "authorities"),
-        (TlsSettings::new().with_client_certificate_pem("no PEM", &key), "client_certificate"),
-        (TlsSettings::new().with_client_certificate_pem(&chain, "no PEM"), "client_certificate"),
-        (TlsSettings::new().with_client_certificate_pem(&chain, other_key), "client_certificate"),
+        (TlsConfig::new().with_root_ca_pem("no PEM"), "root_ca"),
+        (TlsConfig::new().with_client_certificate_pem("no PEM", &*key), "client_certificate"),
+        (TlsConfig::new().with_client_certificate_pem(&*chain, "no PEM"), "client_certificate"),
+        (TlsConfig::new().with_client_certificate_pem(&*chain, other_key), "client_certificate"),
     ];
     for (tls, field) in table {
         let config = ServiceBusConfig::from_connection_string(&connection_string()).unwrap();

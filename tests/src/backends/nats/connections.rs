@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sealmq_queue_core::{Transport, TransportError};
 use sealmq_test_kit::{Authority, NatsServer};
-use sealmq_transport_nats::{NatsConfig, NatsCredentials};
+use sealmq_transport_nats::{NatsConfig, NatsCredentials, TlsConfig};
 use tokio::sync::Mutex;
 
 use super::proxy::Connect;
@@ -48,19 +48,20 @@ fn tls_config(server: &NatsServer) -> NatsConfig {
 async fn untrusted_authority() -> (NatsServer, NatsConfig) {
     let server = NatsServer::with_tls(&Authority::new("the server's"), "").await;
     let other = Authority::new("another").write(server.folder(), "other");
-    let config = tls_config(&server).with_root_ca(other);
+    let config = tls_config(&server).with_tls(TlsConfig::new().with_root_ca(other));
     (server, config)
 }
 
 async fn client_certificate(brought: bool) -> (NatsServer, NatsConfig) {
     let authority = Authority::new("of both sides");
     let server = NatsServer::with_tls(&authority, "verify: true").await;
-    let trusting = tls_config(&server).with_root_ca(server.folder().join("authority.pem"));
-    let config = if brought {
+    let trusting = TlsConfig::new().with_root_ca(server.folder().join("authority.pem"));
+    let tls = if brought {
         let (chain, key) = authority.write_signed(server.folder(), "client");
         trusting.with_client_certificate(chain, key)
     } else {
         trusting
     };
+    let config = tls_config(&server).with_tls(tls);
     (server, config)
 }
