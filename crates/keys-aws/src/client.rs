@@ -1,20 +1,14 @@
-//! The SDK's clients: credentials, region, TLS, and no retries of their own.
+//! The SDK's clients of the two services.
 
-use aws_config::retry::RetryConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+#[cfg(feature = "kms")]
+use aws_config::Region;
+use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use sealmq_aws::{AwsConnection, Refused};
 use sealmq_crypto_core::KeyError;
 
-use crate::config::AwsConnection;
-
-mod limit;
-
-use limit::LimitedClient;
+/// An answer may be so long. The longest secret has 64 KiB, and base64 makes a third more of it.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// A client of KMS, and the endpoint or region it talks to.
 #[cfg(feature = "kms")]
@@ -58,39 +52,14 @@ fn place(connection: &AwsConnection, shared: &SdkConfig) -> String {
     }
 }
 
-/// Reads the AWS profile files and variables; asks the instance for its region only if nothing
-/// else names one.
 async fn shared(connection: &AwsConnection) -> Result<SdkConfig, KeyError> {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(LimitedClient::new(http_client(connection)?))
-        // Whoever calls the key service is the one that retries.
-        .retry_config(RetryConfig::disabled())
-        // Each attempt has a timeout of its own.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    if let Some(region) = &connection.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(credentials) = &connection.credentials {
-        let provider = SharedCredentialsProvider::new(credentials.clone());
-        loader = loader.credentials_provider(provider);
-    }
-    let shared = loader.load().await;
-    if shared.region().is_none() {
-        let reason = "is named neither here nor by the environment or a profile";
-        return Err(KeyError::invalid_input("region", reason));
-    }
-    Ok(shared)
-}
-
-fn http_client(connection: &AwsConnection) -> Result<SharedHttpClient, KeyError> {
-    let builder = aws_smithy_http_client::Builder::new();
-    let mut builder = builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    if let Some(pem) = &connection.root_certificates_pem {
-        let trusted = TrustStore::empty().with_pem_certificate(pem.as_slice());
-        let context = TlsContext::builder().with_trust_store(trusted).build();
-        builder = builder.tls_context(context.map_err(|error| {
-            KeyError::invalid_input("root_certificates_pem", "cannot be used").with_source(error)
-        })?);
-    }
-    Ok(builder.build_https())
+    sealmq_aws::load(connection, MAX_ANSWER_BYTES).await.map_err(|refused| match refused {
+        Refused::Tls(tls) => {
+            KeyError::invalid_input(tls.field, tls.reason.clone()).with_source(tls)
+        }
+        _ => {
+            let reason = "is named neither here nor by the environment or a profile";
+            KeyError::invalid_input("region", reason)
+        }
+    })
 }

@@ -1,16 +1,13 @@
 //! From the SDK's errors to ours, with the call that failed and without a secret.
 
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use aws_types::request_id::RequestId;
+use sealmq_aws::{Cause, Failure};
 use sealmq_crypto_core::{KeyError, KeyErrorKind};
-use sealmq_tls::{causes, distrusts};
 
 #[cfg(feature = "kms")]
 mod keks;
@@ -52,35 +49,19 @@ impl Call {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let (meaning, status) = match error {
-            SdkError::ServiceError(service) => {
-                let status = service.raw().status().as_u16();
-                let (code, message) = (error.code(), error.message());
-                let meaning =
-                    meaning(code.unwrap_or_default(), message.unwrap_or_default(), Some(status));
-                (meaning, Some(status))
+        let failure = Failure::of(error);
+        let (code, message) = (failure.code.as_deref(), failure.message.as_deref());
+        let meaning = match failure.cause {
+            Cause::Service(status) => {
+                meaning(code.unwrap_or_default(), message.unwrap_or_default(), Some(status))
             }
-            SdkError::ConstructionFailure(_) => (M::Invalid, None),
-            SdkError::ResponseError(response) => {
-                let status = response.raw().status().as_u16();
-                (meaning("", "", Some(status)), Some(status))
-            }
-            _ if lacks_credentials(error) || distrusts(error) => (M::Denied, None),
-            _ => (M::Unavailable, None),
+            Cause::Unreadable(status) => meaning("", "", Some(status)),
+            Cause::Unbuildable => M::Invalid,
+            Cause::NoCredentials | Cause::Distrust(_) => M::Denied,
+            Cause::NoAnswer => M::Unavailable,
         };
-        let source = Source {
-            code: error.code().map(str::to_owned),
-            status,
-            request_id: error.request_id().map(str::to_owned),
-            detail: match error {
-                SdkError::ServiceError(_) => shown(error.code(), error.message()),
-                // The answer may hold a key: nothing of it is repeated.
-                SdkError::ResponseError(_) => Some("an answer that cannot be read".to_owned()),
-                _ => chain(error),
-            },
-        };
-        let retry_after = error.raw_response().and_then(retry_after);
-        Failed { meaning, error: self.error(meaning, retry_after).with_source(source) }
+        let (shown, error) = (shown(code, message), self.error(meaning, failure.retry_after));
+        Failed { meaning, error: error.with_source(failure.source(shown)) }
     }
 
     fn error(&self, meaning: M, retry_after: Option<Duration>) -> KeyError {
@@ -119,49 +100,6 @@ fn shown(code: Option<&str>, message: Option<&str>) -> Option<String> {
         _ => None,
     }
 }
-
-fn retry_after(response: &HttpResponse) -> Option<Duration> {
-    let seconds = response.headers().get("retry-after")?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| {
-        matches!(
-            cause.downcast_ref(),
-            Some(
-                CredentialsError::CredentialsNotLoaded(_)
-                    | CredentialsError::InvalidConfiguration(_)
-            )
-        )
-    })
-}
-
-fn chain(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
-    texts.dedup();
-    Some(texts.join(": "))
-}
-
-/// What the service or the way to it said: code, request id, and no value of any parameter.
-#[derive(Debug)]
-struct Source {
-    code: Option<String>,
-    status: Option<u16>,
-    request_id: Option<String>,
-    detail: Option<String>,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self.status.map(|status| format!("HTTP {status}"));
-        let request = self.request_id.as_ref().map(|id| format!("request {id}"));
-        let parts = [self.code.clone(), status, request, self.detail.clone()];
-        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
-    }
-}
-
-impl Error for Source {}
 
 #[cfg(test)]
 mod tests;

@@ -41,12 +41,13 @@ mod service;
 #[cfg(feature = "kms")]
 mod wrapped;
 
-pub use config::AwsConnection;
 #[cfg(feature = "secrets")]
 pub use config::AwsSecretsConfig;
 #[cfg(feature = "kms")]
 pub use config::{AwsKmsConfig, KmsKeys};
 #[cfg(feature = "secrets")]
 pub use provider::AwsSecretsProvider;
+pub use sealmq_aws::AwsConnection;
+pub use sealmq_tls::{TlsConfig, TlsVersion};
 #[cfg(feature = "kms")]
 pub use service::AwsKmsService;

@@ -1,11 +1,11 @@
 //! What a connection to SQS needs to be told: strings, variables and their validation.
 
-use std::fmt;
 use std::time::Duration;
 
-use aws_sdk_sqs::config::Credentials;
-use sealmq_queue_core::TransportError;
+use sealmq_aws::AwsConnection;
+use sealmq_tls::TlsConfig;
 
+mod env;
 mod validation;
 
 /// The longest that SQS lets a poll wait.
@@ -35,26 +35,20 @@ pub enum QueueType {
 /// assert!(SqsConfig::new().with_endpoint_url("localhost:4566").validate().is_err());
 /// ```
 #[non_exhaustive]
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct SqsConfig {
     /// Which queues the transport works on; standard queues.
     pub queue_type: QueueType,
-    /// Where the service is; the region's own endpoint.
-    pub endpoint_url: Option<String>,
-    /// The region; as the AWS tools find it.
-    pub region: Option<String>,
+    /// How to reach the service. The time of a request is beyond what it waits for messages.
+    pub connection: AwsConnection,
     /// The account that owns the queues; the caller's own.
     pub queue_owner: Option<String>,
     /// What is appended to a queue's name for its dead-letter queue, where no redrive policy names
     /// another; `-dlq`. It goes before `.fifo`.
     pub dead_letter_suffix: String,
-    /// How long a request may take beyond what it waits for messages; 5 s.
-    pub request_timeout: Duration,
     /// How long a single request waits for messages, in whole seconds up to 20; 20 s. A `recv` that
     /// waits for longer asks several times.
     pub poll_wait: Duration,
-    pub(crate) credentials: Option<Credentials>,
-    pub(crate) root_certificates_pem: Option<Vec<u8>>,
 }
 
 impl SqsConfig {
@@ -65,58 +59,11 @@ impl SqsConfig {
     pub fn new() -> Self {
         Self {
             queue_type: QueueType::default(),
-            endpoint_url: None,
-            region: None,
+            connection: AwsConnection::new(),
             queue_owner: None,
             dead_letter_suffix: "-dlq".to_owned(),
-            request_timeout: Duration::from_secs(5),
             poll_wait: MAX_POLL_WAIT,
-            credentials: None,
-            root_certificates_pem: None,
         }
-    }
-
-    /// As [`SqsConfig::new`], with what these variables say: `SEALMQ_SQS_ENDPOINT`,
-    /// `SEALMQ_SQS_REGION`, `SEALMQ_SQS_QUEUE_TYPE` (`standard` or `fifo`), `SEALMQ_SQS_CA_FILE`
-    /// (PEM), `SEALMQ_SQS_POLL_WAIT_SECONDS` (0 to 20). Credentials come from the AWS default chain,
-    /// which has variables of its own.
-    ///
-    /// # Errors
-    /// `InvalidInput` names the variable that is not acceptable.
-    pub fn from_env() -> Result<Self, TransportError> {
-        Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-    }
-
-    fn from_variables(
-        variable: impl Fn(&'static str) -> Option<String>,
-    ) -> Result<Self, TransportError> {
-        let mut config = Self::new();
-        config.endpoint_url = variable("SEALMQ_SQS_ENDPOINT");
-        config.region = variable("SEALMQ_SQS_REGION");
-        config.queue_type = match variable("SEALMQ_SQS_QUEUE_TYPE").as_deref() {
-            None | Some("standard") => QueueType::Standard,
-            Some("fifo") => QueueType::Fifo,
-            Some(_) => {
-                let reason = "is standard or fifo";
-                return Err(TransportError::invalid_input("SEALMQ_SQS_QUEUE_TYPE", reason));
-            }
-        };
-        if let Some(path) = variable("SEALMQ_SQS_CA_FILE") {
-            let pem = std::fs::read(path).map_err(|error| {
-                let reason = "the file cannot be read";
-                TransportError::invalid_input("SEALMQ_SQS_CA_FILE", reason).with_source(error)
-            })?;
-            config.root_certificates_pem = Some(pem);
-        }
-        if let Some(seconds) = variable("SEALMQ_SQS_POLL_WAIT_SECONDS") {
-            let seconds = seconds.parse().ok().map(Duration::from_secs);
-            config.poll_wait = seconds.filter(|wait| *wait <= MAX_POLL_WAIT).ok_or_else(|| {
-                let reason = "is a whole number from 0 to 20";
-                TransportError::invalid_input("SEALMQ_SQS_POLL_WAIT_SECONDS", reason)
-            })?;
-        }
-        config.validate()?;
-        Ok(config)
     }
 
     /// The same configuration for queues of this type.
@@ -129,14 +76,14 @@ impl SqsConfig {
     /// The same configuration with the service at this URL.
     #[must_use]
     pub fn with_endpoint_url(mut self, endpoint_url: impl Into<String>) -> Self {
-        self.endpoint_url = Some(endpoint_url.into());
+        self.connection = self.connection.with_endpoint_url(endpoint_url);
         self
     }
 
     /// The same configuration for this region.
     #[must_use]
     pub fn with_region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
+        self.connection = self.connection.with_region(region);
         self
     }
 
@@ -149,16 +96,19 @@ impl SqsConfig {
         secret_access_key: impl Into<String>,
         session_token: Option<String>,
     ) -> Self {
-        let credentials =
-            Credentials::new(access_key_id, secret_access_key, session_token, None, "sealmq");
-        self.credentials = Some(credentials);
+        self.connection = self.connection.with_static_credentials(
+            access_key_id,
+            secret_access_key,
+            session_token,
+        );
         self
     }
 
-    /// The same configuration, trusting these authorities (PEM) and no others.
+    /// The same configuration with this trust, and this client certificate; those of the operating
+    /// system, and none.
     #[must_use]
-    pub fn with_root_certificates_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificates_pem = Some(pem.into());
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.connection = self.connection.with_tls(tls);
         self
     }
 
@@ -179,7 +129,7 @@ impl SqsConfig {
     /// The same configuration with this much time for a request, beyond what it waits for messages.
     #[must_use]
     pub fn with_request_timeout(mut self, request_timeout: Duration) -> Self {
-        self.request_timeout = request_timeout;
+        self.connection.request_timeout = request_timeout;
         self
     }
 
@@ -199,25 +149,6 @@ impl SqsConfig {
 impl Default for SqsConfig {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Shows no credentials.
-impl fmt::Debug for SqsConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let credentials = self.credentials.as_ref().map_or("default chain", |_| "static");
-        let trusts = self.root_certificates_pem.as_ref().map_or("system", |_| "own authorities");
-        f.debug_struct("SqsConfig")
-            .field("queue_type", &self.queue_type)
-            .field("endpoint_url", &self.endpoint_url)
-            .field("region", &self.region)
-            .field("queue_owner", &self.queue_owner)
-            .field("dead_letter_suffix", &self.dead_letter_suffix)
-            .field("request_timeout", &self.request_timeout)
-            .field("poll_wait", &self.poll_wait)
-            .field("credentials", &credentials)
-            .field("root_certificates", &trusts)
-            .finish()
     }
 }
 

@@ -48,7 +48,7 @@ impl Connection {
             queue_type: config.queue_type,
             queue_owner: config.queue_owner.clone(),
             dead_letter_suffix: config.dead_letter_suffix.clone(),
-            request_timeout: config.request_timeout,
+            request_timeout: config.connection.request_timeout,
             poll_wait: config.poll_wait,
             closed: AtomicBool::new(false),
             urls: Mutex::default(),

@@ -57,4 +57,6 @@ mod wire;
 
 pub use config::{QueueType, SqsConfig};
 pub use queues::SqsQueueSettings;
+pub use sealmq_aws::AwsConnection;
+pub use sealmq_tls::{TlsConfig, TlsVersion};
 pub use transport::SqsTransport;

@@ -184,7 +184,7 @@ fn reason(role: Role) -> &'static str {
         Client => "the client knows the two cores and no adapter",
         Facade => "the facade joins client, cores and adapters",
         Cli => "the program uses what users use, the facade",
-        Tls => "adapters of both kinds use it, so it knows neither kind",
+        Shared => "adapters of several kinds use it, so it knows none of them",
         TestKit => "the tests of every adapter use it, so it knows none",
         ContractTests | Tool => "the program's own crate is for no one to build upon",
     }

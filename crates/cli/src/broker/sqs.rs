@@ -29,7 +29,7 @@ impl SqsBroker {
         if !endpoint_url.is_empty() {
             config = config.with_endpoint_url(endpoint_url);
         }
-        if config.endpoint_url.as_deref().is_some_and(is_on_this_machine) {
+        if config.connection.endpoint_url.as_deref().is_some_and(is_on_this_machine) {
             config = for_a_stand_in(config);
         }
         config.validate()?;
@@ -54,7 +54,7 @@ fn is_on_this_machine(url: &str) -> bool {
 fn for_a_stand_in(config: SqsConfig) -> SqsConfig {
     let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let mut config = config;
-    if config.region.is_none() && !is_set("AWS_REGION") && !is_set("AWS_PROFILE") {
+    if config.connection.region.is_none() && !is_set("AWS_REGION") && !is_set("AWS_PROFILE") {
         config = config.with_region("us-east-1");
     }
     match is_set("AWS_ACCESS_KEY_ID") || is_set("AWS_PROFILE") {
@@ -70,7 +70,7 @@ impl Broker for SqsBroker {
     }
 
     fn describe(&self) -> String {
-        match (&self.config.endpoint_url, &self.config.region) {
+        match (&self.config.connection.endpoint_url, &self.config.connection.region) {
             (Some(url), _) => format!("SQS at {url}"),
             (None, Some(region)) => format!("Amazon SQS, {region}"),
             (None, None) => "Amazon SQS".to_owned(),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use sealmq_crypto_core::{KeyError, TenantId};
 
-use super::{AwsConnection, first_refused, variable};
+use sealmq_aws::AwsConnection;
+
+use super::{first_refused, invalid};
 
 /// The KMS keys of tenants.
 ///
@@ -59,7 +61,7 @@ pub struct AwsKmsConfig {
 impl AwsKmsConfig {
     /// These keys for all tenants: oldest first, the last one wraps.
     pub fn shared<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
-        Self::new(KmsKeys::Shared(keys.into_iter().map(Into::into).collect()))
+        Self::of(KmsKeys::Shared(keys.into_iter().map(Into::into).collect()))
     }
 
     /// The keys of each tenant: oldest first, the last one wraps.
@@ -70,15 +72,15 @@ impl AwsKmsConfig {
         let keys = keys
             .into_iter()
             .map(|(tenant, keys)| (tenant, list(keys.into_iter().map(Into::into).collect())));
-        Self::new(KmsKeys::Mapped(keys.collect()))
+        Self::of(KmsKeys::Mapped(keys.collect()))
     }
 
     /// An alias per tenant and version, behind this prefix.
     pub fn per_tenant(alias_prefix: impl Into<String>) -> Self {
-        Self::new(KmsKeys::PerTenant { alias_prefix: alias_prefix.into() })
+        Self::of(KmsKeys::PerTenant { alias_prefix: alias_prefix.into() })
     }
 
-    fn new(keys: KmsKeys) -> Self {
+    pub(super) fn of(keys: KmsKeys) -> Self {
         Self {
             connection: AwsConnection::new(),
             keys,
@@ -87,56 +89,6 @@ impl AwsKmsConfig {
             deletion_window_days: 30,
             alias_settling: Duration::from_secs(10),
         }
-    }
-
-    /// What the environment says; exactly one of the variables marked with a star is set.
-    ///
-    /// | variable | what |
-    /// | --- | --- |
-    /// | `SEALMQ_AWS_KMS_KEY` * | [`KmsKeys::Shared`]: keys, separated by commas |
-    /// | `SEALMQ_AWS_KMS_TENANT_KEYS` * | [`KmsKeys::Mapped`]: `tenant=key`, separated by commas; a tenant with several keys stands several times |
-    /// | `SEALMQ_AWS_KMS_ALIAS_PREFIX` * | [`KmsKeys::PerTenant`] |
-    /// | `SEALMQ_AWS_KMS_AUTO_CREATE` | `true` or `false` |
-    /// | `SEALMQ_AWS_KMS_ENDPOINT` | the endpoint of KMS |
-    /// | `SEALMQ_AWS_REGION` | the region |
-    /// | `SEALMQ_AWS_CA_FILE` | the authorities to trust (PEM) |
-    ///
-    /// Credentials come from the AWS default chain, which has variables of its own.
-    ///
-    /// # Errors
-    /// `InvalidInput` names the variable or field that is not acceptable.
-    pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_variables(variable)
-    }
-
-    pub(super) fn from_variables(
-        variable: impl Fn(&'static str) -> Option<String>,
-    ) -> Result<Self, KeyError> {
-        let given = [
-            variable("SEALMQ_AWS_KMS_KEY"),
-            variable("SEALMQ_AWS_KMS_TENANT_KEYS"),
-            variable("SEALMQ_AWS_KMS_ALIAS_PREFIX"),
-        ];
-        let mut config = match given {
-            [Some(keys), None, None] => Self::shared(keys.split(',').map(str::trim)),
-            [None, Some(keys), None] => Self::new(KmsKeys::Mapped(tenant_keys(&keys)?)),
-            [None, None, Some(prefix)] => Self::per_tenant(prefix),
-            _ => {
-                let reason = "or SEALMQ_AWS_KMS_TENANT_KEYS or SEALMQ_AWS_KMS_ALIAS_PREFIX: one of the three";
-                return Err(KeyError::invalid_input("SEALMQ_AWS_KMS_KEY", reason));
-            }
-        };
-        config.auto_create = match variable("SEALMQ_AWS_KMS_AUTO_CREATE").as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => {
-                let reason = "is true or false";
-                return Err(KeyError::invalid_input("SEALMQ_AWS_KMS_AUTO_CREATE", reason));
-            }
-        };
-        config.connection = AwsConnection::from_variables(&variable, "SEALMQ_AWS_KMS_ENDPOINT")?;
-        config.validate()?;
-        Ok(config)
     }
 
     /// The same configuration over this connection.
@@ -184,7 +136,7 @@ impl AwsKmsConfig {
     /// # Errors
     /// `InvalidInput` names the field that is not acceptable.
     pub fn validate(&self) -> Result<(), KeyError> {
-        self.connection.validate()?;
+        self.connection.validate().map_err(invalid)?;
         let per_tenant = matches!(self.keys, KmsKeys::PerTenant { .. });
         let keys = match &self.keys {
             KmsKeys::Shared(keys) => {
@@ -207,18 +159,6 @@ impl AwsKmsConfig {
             ("deletion_window_days", "is 7 to 30", (7..=30).contains(&self.deletion_window_days)),
         ])
     }
-}
-
-fn tenant_keys(text: &str) -> Result<BTreeMap<TenantId, Vec<String>>, KeyError> {
-    let refused =
-        || KeyError::invalid_input("SEALMQ_AWS_KMS_TENANT_KEYS", "is tenant=key,tenant=key");
-    let mut tenants = BTreeMap::<_, Vec<String>>::new();
-    for pair in text.split(',') {
-        let (tenant, key) = pair.trim().split_once('=').ok_or_else(refused)?;
-        let tenant = TenantId::new(tenant.trim()).map_err(|_| refused())?;
-        tenants.entry(tenant).or_default().push(key.trim().to_owned());
-    }
-    Ok(tenants)
 }
 
 fn is_name(name: &str) -> bool {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sealmq_aws::AwsConnection;
 use sealmq_crypto_core::{EncryptionKeyId, KeyError};
 
-use super::{AwsConnection, first_refused, variable};
+use super::{first_refused, invalid};
 
 /// How a secret of AWS Secrets Manager is used as a store of named keys.
 ///
@@ -43,45 +44,6 @@ impl AwsSecretsConfig {
         }
     }
 
-    /// What the environment says.
-    ///
-    /// | variable | what |
-    /// | --- | --- |
-    /// | `SEALMQ_AWS_SECRET_ID` | the secret; required |
-    /// | `SEALMQ_AWS_SECRET_PINNED_VERSIONS` | version ids that open, too, separated by commas |
-    /// | `SEALMQ_AWS_SECRETS_ENDPOINT` | the endpoint of Secrets Manager |
-    /// | `SEALMQ_AWS_REGION` | the region |
-    /// | `SEALMQ_AWS_CA_FILE` | the authorities to trust (PEM) |
-    ///
-    /// Credentials come from the AWS default chain, which has variables of its own.
-    ///
-    /// # Errors
-    /// `InvalidInput` names the variable or field that is not acceptable.
-    pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_variables(variable)
-    }
-
-    pub(super) fn from_variables(
-        variable: impl Fn(&'static str) -> Option<String>,
-    ) -> Result<Self, KeyError> {
-        let Some(secret_id) = variable("SEALMQ_AWS_SECRET_ID") else {
-            return Err(KeyError::invalid_input("SEALMQ_AWS_SECRET_ID", "is not set"));
-        };
-        let mut config = Self::new(secret_id);
-        for id in
-            variable("SEALMQ_AWS_SECRET_PINNED_VERSIONS").iter().flat_map(|ids| ids.split(','))
-        {
-            let id = EncryptionKeyId::new(id.trim()).map_err(|error| {
-                KeyError::invalid_input("SEALMQ_AWS_SECRET_PINNED_VERSIONS", error.to_string())
-            })?;
-            config.pinned_versions.insert(id);
-        }
-        config.connection =
-            AwsConnection::from_variables(&variable, "SEALMQ_AWS_SECRETS_ENDPOINT")?;
-        config.validate()?;
-        Ok(config)
-    }
-
     /// The same configuration over this connection.
     #[must_use]
     pub fn with_connection(mut self, connection: AwsConnection) -> Self {
@@ -115,7 +77,7 @@ impl AwsSecretsConfig {
     /// # Errors
     /// `InvalidInput` names the field that is not acceptable.
     pub fn validate(&self) -> Result<(), KeyError> {
-        self.connection.validate()?;
+        self.connection.validate().map_err(invalid)?;
         let prefix = &self.open_label_prefix;
         first_refused([
             ("secret_id", "is a name or ARN of 1 to 2048 characters", is_secret(&self.secret_id)),

@@ -1,6 +1,7 @@
 //! What is accepted as a configuration, and what it shows of itself.
 
 use sealmq_queue_core::TransportErrorKind;
+use sealmq_settings::Settings;
 
 use super::*;
 
@@ -32,14 +33,6 @@ fn each_field_is_validated_under_its_name() {
         ("poll_wait", new().with_poll_wait(Duration::from_millis(20_001))),
         ("access_key_id", new().with_static_credentials("", "secret", None)),
         ("secret_access_key", new().with_static_credentials("AKID", "", None)),
-        ("root_certificates_pem", new().with_root_certificates_pem("")),
-        ("root_certificates_pem", new().with_root_certificates_pem("no pem")),
-        (
-            "root_certificates_pem",
-            new().with_root_certificates_pem(
-                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            ),
-        ),
     ];
     for (field, config) in refused {
         assert_eq!(refused_field(&config), Some(field), "{config:?}");
@@ -69,10 +62,10 @@ fn credentials_are_never_shown() {
 #[test]
 fn variables_fill_in_the_configuration() {
     let of = |variables: &'static [(&'static str, &'static str)]| {
-        SqsConfig::from_variables(move |name| {
+        SqsConfig::from_settings(&Settings::from_lookup(move |name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
-        })
+        }))
     };
     let config = of(&[
         ("SEALMQ_SQS_ENDPOINT", "http://127.0.0.1:4566"),
@@ -81,17 +74,17 @@ fn variables_fill_in_the_configuration() {
         ("SEALMQ_SQS_POLL_WAIT_SECONDS", "3"),
     ]);
     let config = config.unwrap();
-    assert_eq!(config.endpoint_url.as_deref(), Some("http://127.0.0.1:4566"));
-    assert_eq!(config.region.as_deref(), Some("eu-central-1"));
+    assert_eq!(config.connection.endpoint_url.as_deref(), Some("http://127.0.0.1:4566"));
+    assert_eq!(config.connection.region.as_deref(), Some("eu-central-1"));
     assert_eq!(config.queue_type, QueueType::Fifo);
     assert_eq!(config.poll_wait, Duration::from_secs(3));
     assert_eq!(of(&[]).unwrap().poll_wait, Duration::from_secs(20));
     assert_eq!(of(&[]).unwrap().queue_type, QueueType::Standard);
     let refused = [
         (&[("SEALMQ_SQS_QUEUE_TYPE", "lifo")], "invalid SEALMQ_SQS_QUEUE_TYPE"),
-        (&[("SEALMQ_SQS_POLL_WAIT_SECONDS", "21")], "invalid SEALMQ_SQS_POLL_WAIT_SECONDS"),
+        (&[("SEALMQ_SQS_POLL_WAIT_SECONDS", "21")], "invalid poll_wait"),
         (&[("SEALMQ_SQS_POLL_WAIT_SECONDS", "1.5")], "invalid SEALMQ_SQS_POLL_WAIT_SECONDS"),
-        (&[("SEALMQ_SQS_CA_FILE", "/nowhere")], "invalid SEALMQ_SQS_CA_FILE"),
+        (&[("SEALMQ_SQS_CLIENT_CERT", "/c")], "invalid SEALMQ_SQS_CLIENT_KEY"),
         (&[("SEALMQ_SQS_ENDPOINT", "nowhere")], "invalid endpoint_url"),
     ];
     for (variables, expected) in refused {

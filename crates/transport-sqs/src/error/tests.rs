@@ -35,14 +35,3 @@ fn of_the_services_words_only_harmless_ones_are_kept() {
     assert_eq!(shown(Some("AccessDeniedException"), Some(who)).unwrap(), who);
     assert_eq!(shown(None, Some("text")), None);
 }
-
-#[test]
-fn causes_are_found_behind_errors_of_io() {
-    let distrust = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-    let nested = std::io::Error::other(std::io::Error::other(distrust));
-    assert!(distrusts(&nested));
-    assert!(!distrusts(&std::io::Error::other("connection reset")));
-    let missing = std::io::Error::other(CredentialsError::not_loaded("none"));
-    assert!(lacks_credentials(&missing));
-    assert!(!lacks_credentials(&std::io::Error::other(CredentialsError::provider_error("503"))));
-}

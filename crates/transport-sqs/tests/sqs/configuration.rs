@@ -7,7 +7,7 @@ use sealmq_queue_core::{
     TransportErrorKind,
 };
 use sealmq_test_kit::{Authority, TlsProxy};
-use sealmq_transport_sqs::{QueueType, SqsConfig, SqsQueueSettings, SqsTransport};
+use sealmq_transport_sqs::{QueueType, SqsConfig, SqsQueueSettings, SqsTransport, TlsConfig};
 
 use crate::support::proxy::Proxy;
 use crate::support::*;
@@ -157,7 +157,7 @@ fn over_tls(proxy: &TlsProxy, authority: Option<&Authority>) -> SqsConfig {
     let config = config_for("http://unused.invalid")
         .with_endpoint_url(format!("https://localhost:{}", proxy.port()));
     match authority {
-        Some(authority) => config.with_root_certificates_pem(authority.pem()),
+        Some(authority) => config.with_tls(TlsConfig::new().with_root_ca_pem(authority.pem())),
         None => config,
     }
 }

@@ -8,7 +8,7 @@ use sealmq_queue_core::{
     Capabilities, Message, Receiver, ReceiverOptions, SendReport, Source, Transport, TransportError,
 };
 use sealmq_test_kit::{Answer, Authority, HttpProxy, TlsProxy, required};
-use sealmq_transport_sqs::{QueueType, SqsConfig, SqsTransport};
+use sealmq_transport_sqs::{QueueType, SqsConfig, SqsTransport, TlsConfig};
 
 use crate::outcome::{CaseResult, Stop};
 use crate::transport::Connection;
@@ -85,7 +85,8 @@ async fn distrusting(queue_type: QueueType) -> Result<Arc<dyn Transport>, Transp
     let (signer, trusted) = (Authority::new("unknown"), Authority::new("trusted"));
     let proxy = TlsProxy::before(server(), &signer, None).await;
     let endpoint_url = format!("https://localhost:{}", proxy.port());
-    let config = config(queue_type, &endpoint_url).with_root_certificates_pem(trusted.pem());
+    let config = config(queue_type, &endpoint_url)
+        .with_tls(TlsConfig::new().with_root_ca_pem(trusted.pem()));
     let transport = SqsTransport::connect(&config).await?;
     Ok(Arc::new(Behind { transport, _proxy: proxy }))
 }
