@@ -25,6 +25,7 @@ mod error;
 mod health;
 mod http;
 mod key_names;
+mod lease;
 mod login;
 mod provider;
 mod renewal;
