@@ -17,6 +17,7 @@ mod softhsm;
 mod tcp_proxy;
 mod tls_proxy;
 mod vault;
+mod vault_cluster;
 
 pub use admin_side::AdminSide;
 pub use certificates::Authority;
@@ -30,3 +31,4 @@ pub use softhsm::SoftHsm;
 pub use tcp_proxy::TcpProxy;
 pub use tls_proxy::TlsProxy;
 pub use vault::{VaultAdmin, VaultServer, text_of};
+pub use vault_cluster::VaultCluster;
