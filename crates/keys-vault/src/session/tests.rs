@@ -192,10 +192,10 @@ async fn a_login_under_way_is_waited_for_and_revoked_with_the_end() {
     let client = connect(&server, &timer, app()).await;
     client.inner_renewal_stopped().await;
     timer.advance(60);
-    server.screen(|request| {
-        std::thread::sleep(Duration::from_millis(50)); // the login is under way for a while
-        request.path.contains("/login/").then(|| granted("s.late", 60, true))
-    });
+    let Answer::Reply { body, .. } = granted("s.late", 60, true) else { unreachable!() };
+    let (promised, pause) = (body.len(), Duration::from_millis(5)); // the login takes a while
+    let slow = Answer::Unfinished { body, promised, pause };
+    server.answer(|request| request.path.contains("/login/"), slow);
     let call = tokio::spawn({
         let client = client.clone();
         async move { client.call(&Request::get("x")).await.map(drop) }
