@@ -56,8 +56,9 @@ pub use keyring::{
     BackgroundTask, KeyEvent, KeyObserver, Keyring, KeyringBuilder, KeyringPolicy, NamedKeys, Spawn,
 };
 pub use keys::{
-    EncryptionKeyId, GeneratedDek, KekAlias, KekVersion, KeyError, KeyErrorKind,
-    KeyManagementService, KeyProvider, KmsCapabilities, TenantId, WrapContext, WrappedDek,
+    CredentialSource, Credentials, EncryptionKeyId, GeneratedDek, KekAlias, KekVersion, KeyError,
+    KeyErrorKind, KeyManagementService, KeyProvider, KmsCapabilities, TenantId, WrapContext,
+    WrappedDek,
 };
 pub use message_key::MessageKey;
 pub use provider::{

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sealmq_crypto_core::KeyError;
+use sealmq_crypto_core::{CredentialSource, KeyError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_postgres::tls::{MakeTlsConnect, NoTls, TlsConnect};
@@ -14,6 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::{Checked, PostgresConfig, address};
 use crate::error;
+use crate::login::Login;
 use crate::schema::Schema;
 use crate::tls::client_config;
 
@@ -25,14 +26,16 @@ const IDLE_LIFETIME: Duration = Duration::from_secs(300);
 /// # Contract
 /// - Clones share the connections.
 /// - A connection whose call was dropped or timed out is closed, and the server rolls back; one
-///   that broke is replaced with the next call. A call does one attempt.
+///   that broke is replaced with the next call. A call does one attempt; with a
+///   [`CredentialSource`] it does a second one when the server does not let the user in any more
+///   and there are other credentials. Nothing of the first attempt was done then.
 /// - Each session sets its own timeouts and `READ COMMITTED`; a pooler between must pool sessions,
 ///   not transactions.
 #[derive(Clone)]
 pub struct PostgresClient(Arc<Inner>);
 
 struct Inner {
-    dial: Mutex<Dial>,
+    login: Login,
     tls: Option<MakeRustlsConnect>,
     schema: Schema,
     name: String,
@@ -41,13 +44,6 @@ struct Inner {
     request_timeout: Duration,
     idle: Mutex<Vec<Idle>>,
     slots: Arc<Semaphore>,
-}
-
-/// Whom to dial as. Connections of an earlier generation are not used again.
-#[derive(Clone)]
-struct Dial {
-    server: tokio_postgres::Config,
-    generation: u64,
 }
 
 struct Idle {
@@ -62,7 +58,30 @@ impl PostgresClient {
     /// # Errors
     /// `InvalidInput` names the field.
     pub fn new(config: &PostgresConfig) -> Result<Self, KeyError> {
+        Self::open(config, None)
+    }
+
+    /// The same, with user and password from a source that keeps them fresh. New ones are taken
+    /// over with the next call: those under way end on the connections that they have.
+    ///
+    /// # Errors
+    /// `InvalidInput` names the field, also when the configuration holds a password of its own, or
+    /// no database, whose name would be that of the user.
+    pub fn with_credentials(
+        config: &PostgresConfig,
+        source: Arc<dyn CredentialSource>,
+    ) -> Result<Self, KeyError> {
+        Self::open(config, Some(source))
+    }
+
+    fn open(
+        config: &PostgresConfig,
+        source: Option<Arc<dyn CredentialSource>>,
+    ) -> Result<Self, KeyError> {
         let Checked { mut server, schema, encrypted } = config.check()?;
+        if source.is_some() {
+            config.check_without_login(&server)?;
+        }
         if let Some(password) = config.read_password()? {
             server.password(password.as_bytes());
         }
@@ -85,7 +104,7 @@ impl PostgresClient {
             config.request_timeout.as_millis().saturating_mul(2)
         );
         Ok(Self(Arc::new(Inner {
-            dial: Mutex::new(Dial { server, generation: 0 }),
+            login: Login::new(server, source),
             tls,
             schema,
             name,
@@ -97,12 +116,10 @@ impl PostgresClient {
         })))
     }
 
-    /// Dials as this user from now on: for credentials that a vault renews. Calls under way end on
-    /// the connections that they have; those are not used again.
+    /// Dials as this user from now on. Calls under way end on the connections that they have;
+    /// those are not used again. A [`CredentialSource`] does the same on its own.
     pub fn replace_credentials(&self, user: &str, password: &str) {
-        let mut dial = lock(&self.0.dial);
-        dial.server.user(user).password(password);
-        dial.generation += 1;
+        self.0.login.replace(user, password);
         lock(&self.0.idle).clear();
     }
 
@@ -128,13 +145,46 @@ impl PostgresClient {
     pub(crate) async fn lease(&self) -> Result<Lease, KeyError> {
         let slot = Arc::clone(&self.0.slots).acquire_owned().await;
         let slot = slot.map_err(|_| error::timed_out("waiting for a connection"))?;
-        let dial = lock(&self.0.dial).clone();
+        let mut dial = self.0.login.now()?;
         let client = match self.reuse(dial.generation) {
             Some(client) => client,
-            None => self.connect(&dial.server).await?,
+            None => match self.connect(&dial.server).await {
+                Err(error) if error::is_login_refused(&error) => {
+                    dial = self.0.login.after_refusal(&dial).await?.ok_or(error)?;
+                    self.connect(&dial.server).await?
+                }
+                connected => connected?,
+            },
         };
         let home = Arc::clone(&self.0);
         Ok(Lease { client, generation: dial.generation, home, _slot: slot })
+    }
+
+    /// Well, if a call that failed with this may be made once more: the right was denied to a user
+    /// that the server does not let in any more, and there is another one. A user that was dropped
+    /// keeps its connections and loses its rights.
+    ///
+    /// # Errors
+    /// This error; that of the source, if it has nobody else for now.
+    pub(crate) async fn let_in_again(
+        &self,
+        generation: u64,
+        error: KeyError,
+    ) -> Result<(), KeyError> {
+        let login = &self.0.login;
+        if !login.has_source() || !error::is_right_missing(&error) {
+            return Err(error);
+        }
+        let dial = login.now()?;
+        if dial.generation != generation {
+            return Ok(());
+        }
+        match self.connect(&dial.server).await {
+            Err(refused) if error::is_login_refused(&refused) => {
+                login.after_refusal(&dial).await?.map(drop).ok_or(error)
+            }
+            _ => Err(error),
+        }
     }
 
     fn reuse(&self, generation: u64) -> Option<Client> {
@@ -183,62 +233,6 @@ where
     Ok(client)
 }
 
-/// `own_session!(db, operation, |client| future)`: a call on a connection of its own, in time.
-macro_rules! own_session {
-    ($db:expr, $operation:expr, |$client:ident| $work:expr) => {{
-        let db = $db;
-        db.in_time($operation, async {
-            let lease = db.lease().await?;
-            let outcome = {
-                let $client = lease.client();
-                $work.await
-            };
-            lease.keep();
-            outcome
-        })
-        .await
-    }};
-}
-pub(crate) use own_session;
-
-/// `own_transaction!(db, operation, |tx| future)`: the same in a transaction of its own, which is
-/// committed when it went well.
-macro_rules! own_transaction {
-    ($db:expr, $operation:expr, |$tx:ident| $work:expr) => {{
-        let db = $db;
-        db.in_time($operation, async {
-            let mut lease = db.lease().await?;
-            let begun = lease.begin($operation).await?;
-            let outcome = {
-                let $tx = &begun;
-                $work.await
-            };
-            let outcome = $crate::client::end($operation, begun, outcome).await;
-            lease.keep();
-            outcome
-        })
-        .await
-    }};
-}
-pub(crate) use own_transaction;
-
-/// Commits what went well and rolls back what did not.
-pub(crate) async fn end<T>(
-    operation: &'static str,
-    tx: Transaction<'_>,
-    outcome: Result<T, KeyError>,
-) -> Result<T, KeyError> {
-    match outcome {
-        Ok(value) => {
-            tx.commit().await.map(|()| value).map_err(|error| error::sql(operation, error))
-        }
-        Err(error) => {
-            let _ = tx.rollback().await; // the connection broke: then the server rolls back
-            Err(error)
-        }
-    }
-}
-
 /// A connection lent out for one call.
 pub(crate) struct Lease {
     client: Client,
@@ -248,6 +242,10 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
@@ -264,7 +262,7 @@ impl Lease {
 
     /// Gives the connection back: the call came to its end, well or not.
     pub(crate) fn keep(self) {
-        if self.client.is_closed() || self.generation != lock(&self.home.dial).generation {
+        if self.client.is_closed() || self.generation != self.home.login.generation() {
             return;
         }
         let idle = Idle { client: self.client, generation: self.generation, since: Instant::now() };

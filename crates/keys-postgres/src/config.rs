@@ -175,6 +175,30 @@ impl PostgresConfig {
         Ok(Checked { server, schema: Schema::new(&self.schema)?, encrypted })
     }
 
+    /// Whether user and password can come from elsewhere.
+    pub(crate) fn check_without_login(
+        &self,
+        server: &tokio_postgres::Config,
+    ) -> Result<(), KeyError> {
+        let elsewhere = "the credentials come from a source";
+        if self.password_file.is_some() {
+            return Err(KeyError::invalid_input("password_file", elsewhere));
+        }
+        if server.get_password().is_some() {
+            return Err(KeyError::invalid_input(
+                "url",
+                format!("it holds a password, and {elsewhere}"),
+            ));
+        }
+        if server.get_dbname().is_none() {
+            return Err(KeyError::invalid_input(
+                "url",
+                format!("it names no database, and {elsewhere}"),
+            ));
+        }
+        Ok(())
+    }
+
     /// The password, if a file holds it.
     pub(crate) fn read_password(&self) -> Result<Option<Zeroizing<String>>, KeyError> {
         let Some(path) = &self.password_file else { return Ok(None) };

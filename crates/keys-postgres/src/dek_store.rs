@@ -10,7 +10,7 @@ use sealmq_crypto_core::{
 };
 use tokio_postgres::Transaction;
 
-use crate::client::{own_session, own_transaction};
+use crate::call::{own_session, own_transaction};
 use crate::dek_rows::Ring;
 use crate::error::unusable_row;
 use crate::kek_rows::lock;

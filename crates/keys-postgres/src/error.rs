@@ -86,6 +86,22 @@ pub(crate) fn sql(operation: &'static str, error: tokio_postgres::Error) -> KeyE
     KeyError::new(kind, operation).with_source(error)
 }
 
+/// The SQLSTATE of a failure that the server told of.
+fn sqlstate_of(error: &KeyError) -> Option<&str> {
+    let failure = error.source()?.downcast_ref::<SqlFailure>()?;
+    Some(&failure.sqlstate)
+}
+
+/// Whether the server does not let this user in.
+pub(crate) fn is_login_refused(error: &KeyError) -> bool {
+    sqlstate_of(error).is_some_and(|state| state.starts_with("28"))
+}
+
+/// Whether the user lacks a right.
+pub(crate) fn is_right_missing(error: &KeyError) -> bool {
+    sqlstate_of(error) == Some("42501")
+}
+
 /// Why trying again does not mend a failure: TLS that the server does not speak, or a certificate
 /// that one of the sides does not accept.
 fn distrust(error: &tokio_postgres::Error) -> Option<String> {

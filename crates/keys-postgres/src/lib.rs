@@ -14,6 +14,7 @@
 //! [`KeyProvider`]: sealmq_crypto_core::KeyProvider
 //! [`ReplayGuard`]: sealmq_crypto_core::ReplayGuard
 
+mod call;
 mod client;
 mod config;
 mod dek_rows;
@@ -23,6 +24,7 @@ mod jobs;
 mod kek_rows;
 mod keks;
 mod lifecycle;
+mod login;
 mod master_key;
 mod master_source;
 mod migration;

@@ -6,7 +6,7 @@ use sealmq_crypto_core::{KekVersion, KeyError, TenantId};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
-use crate::client::{own_session, own_transaction};
+use crate::call::{own_session, own_transaction};
 use crate::error::{destroyed, malformed, no_tenant, no_version, sql};
 use crate::kek_rows::{by_version, lock_tenant, version_of};
 use crate::schema::Schema;

@@ -7,7 +7,8 @@ use tokio::time::timeout;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
-use crate::client::{Lease, PostgresClient, own_session, own_transaction};
+use crate::call::{own_session, own_transaction};
+use crate::client::{Lease, PostgresClient};
 use crate::error::{sql, timed_out};
 use crate::kek_rows::lock;
 use crate::schema::Schema;
@@ -41,6 +42,10 @@ struct Patient<'a>(&'a PostgresClient);
 impl Patient<'_> {
     async fn lease(&self) -> Result<Lease, KeyError> {
         self.0.lease().await
+    }
+
+    async fn let_in_again(&self, generation: u64, error: KeyError) -> Result<(), KeyError> {
+        self.0.let_in_again(generation, error).await
     }
 
     async fn in_time<T>(

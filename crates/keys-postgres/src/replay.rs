@@ -10,7 +10,8 @@ use sealmq_crypto_core::{
 };
 use tokio_postgres::Transaction;
 
-use crate::client::{PostgresClient, own_session};
+use crate::call::own_session;
+use crate::client::PostgresClient;
 use crate::error::{is_serialization_failure, sql};
 use crate::replay_rows::Nonces;
 

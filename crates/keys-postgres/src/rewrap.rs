@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use sealmq_crypto_core::KeyError;
 use tokio_postgres::Transaction;
 
-use crate::client::{PostgresClient, own_transaction};
+use crate::call::own_transaction;
+use crate::client::PostgresClient;
 use crate::jobs;
 
 /// How much of a re-wrapping happens at a time.

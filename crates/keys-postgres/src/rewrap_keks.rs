@@ -5,7 +5,7 @@ use sealmq_crypto_core::KeyError;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::client::own_session;
+use crate::call::own_session;
 use crate::error::{malformed, sql};
 use crate::kek_rows::KekRow;
 use crate::keks::Keks;

@@ -8,7 +8,7 @@ use sealmq_crypto_core::{
 use sealmq_test_kit::required;
 use tokio_postgres::types::Type;
 
-use crate::client::own_transaction;
+use crate::call::own_transaction;
 use crate::dek_store::stored_at;
 use crate::error::sql;
 use crate::random::random_key;

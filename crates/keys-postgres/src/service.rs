@@ -11,7 +11,8 @@ use sealmq_crypto_core::{
 };
 use tokio_postgres::Transaction;
 
-use crate::client::{PostgresClient, own_session, own_transaction};
+use crate::call::{own_session, own_transaction};
+use crate::client::PostgresClient;
 use crate::error::creation_denied;
 use crate::keks::{self, Keks};
 use crate::master_key::MasterKeys;

@@ -9,7 +9,7 @@ use crate::config::VaultConfig;
 use crate::health::{self, VaultHealth};
 use crate::http::{Answer, Http, Request};
 use crate::renewal::Renewal;
-use crate::session::Session;
+use crate::session::{HeldToken, Session};
 use crate::timer::{RuntimeTimer, Timer};
 
 /// A client of Vault or OpenBao that is logged in. Clones share the login.
@@ -50,7 +50,7 @@ impl VaultClient {
     ) -> Result<Self, KeyError> {
         let http = Http::new(&config)?;
         health::check_version(&http).await?;
-        let session = Session::begin(http, config.auth, Arc::clone(&timer)).await?;
+        let session = Session::log_in(http, config.auth, Arc::clone(&timer)).await?;
         let renewal = Renewal::of(&session, timer);
         Ok(Self { inner: Arc::new(Inner { session, renewal }) })
     }
@@ -60,20 +60,22 @@ impl VaultClient {
         health::check(&self.inner.session).await
     }
 
-    /// Ends the background task and forgets the token: later calls are `Denied`.
+    /// Ends the background task and forgets the token: later calls are `Denied`. A login under way
+    /// is waited for.
     pub async fn close(&self) {
         self.inner.renewal.stop().await;
-        let _ = self.inner.session.close(false).await; // nothing is asked of the server
+        let _ = self.inner.session.log_out(false).await; // nothing is asked of the server
     }
 
-    /// As [`VaultClient::close`], and revokes the token if it was made for this client. A token
-    /// that was handed over stays, and so does a batch token, which cannot be revoked.
+    /// As [`VaultClient::close`], and revokes the token if it was made for this client, and with it
+    /// whatever the server granted to it. A token that was handed over stays, and so does a batch
+    /// token, which cannot be revoked.
     ///
     /// # Errors
     /// Those of the server. The client is closed all the same.
     pub async fn close_and_revoke(&self) -> Result<(), KeyError> {
         self.inner.renewal.stop().await;
-        self.inner.session.close(true).await
+        self.inner.session.log_out(true).await
     }
 
     /// Where it is connected to, for names of services: no secret.
@@ -86,20 +88,38 @@ impl VaultClient {
         }
     }
 
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.inner.session
+    }
+
     /// What the server says to a request, whatever it is.
     ///
     /// # Errors
     /// `Unavailable` when it says nothing; those of a login.
     pub(crate) async fn ask(&self, request: &Request) -> Result<Answer, KeyError> {
-        let session = &self.inner.session;
+        self.ask_and_tell(request).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, and the token that was asked with.
+    ///
+    /// # Errors
+    /// As [`VaultClient::ask`].
+    pub(crate) async fn ask_and_tell(
+        &self,
+        request: &Request,
+    ) -> Result<(Answer, HeldToken), KeyError> {
+        let session = self.session();
         let held = session.current().await?;
-        let answer = session.http().send(request, Some(&held.token)).await?;
+        let answer = session.http().send(request, Some(held.secret())).await?;
         if answer.status != 403 {
-            return Ok(answer);
+            return Ok((answer, held));
         }
         match session.refused(&held).await? {
-            Some(held) => session.http().send(request, Some(&held.token)).await,
-            None => Ok(answer),
+            Some(held) => {
+                let answer = session.http().send(request, Some(held.secret())).await?;
+                Ok((answer, held))
+            }
+            None => Ok((answer, held)),
         }
     }
 

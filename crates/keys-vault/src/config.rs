@@ -1,5 +1,6 @@
 //! Where the server is, how to reach it, and which mounts hold the keys.
 
+mod database;
 mod env;
 mod mounts;
 
@@ -7,6 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use database::VaultDatabaseConfig;
 pub use mounts::{VaultKvConfig, VaultTransitConfig};
 use reqwest::Url;
 use sealmq_crypto_core::KeyError;

@@ -67,7 +67,7 @@ pub(crate) async fn check(session: &Arc<Session>) -> VaultHealth {
         return VaultHealth::Unreachable;
     }
     let looked_up = match session.current().await {
-        Ok(held) => login::look_up(session.http(), &held.token).await.map(drop),
+        Ok(held) => login::look_up(session.http(), held.secret()).await.map(drop),
         Err(error) => Err(error),
     };
     match looked_up {

@@ -5,6 +5,7 @@
 //! | [`VaultTransitService`] | [`KeyManagementService`] | wraps DEKs (Transit) | `update` on `encrypt/…` and `decrypt/…` |
 //! | [`VaultTransitCrypto`] | [`CryptoProvider`] | seals the bodies themselves (Transit) | the same |
 //! | [`VaultKvProvider`] | [`KeyProvider`] | stores named keys (KV version 2) | `read` on `data/…` and `metadata/…` |
+//! | [`VaultDatabaseCredentials`] | [`CredentialSource`] | makes users of a database, for a time | `read` on `creds/…`, `update` on `sys/leases/renew` and `sys/leases/revoke` |
 //!
 //! All of them share a [`VaultClient`], which logs in, renews its token in the background and logs
 //! in again when the token was refused. It is a thin client of its own: it follows no redirect,
@@ -13,6 +14,7 @@
 //!
 //! The policies to run it under are in the folder `policies` of this crate.
 //!
+//! [`CredentialSource`]: sealmq_crypto_core::CredentialSource
 //! [`CryptoProvider`]: sealmq_crypto_core::CryptoProvider
 //! [`KeyManagementService`]: sealmq_crypto_core::KeyManagementService
 //! [`KeyProvider`]: sealmq_crypto_core::KeyProvider
@@ -21,10 +23,12 @@ mod auth;
 mod client;
 mod config;
 mod crypto;
+mod database;
 mod error;
 mod health;
 mod http;
 mod key_names;
+mod lease;
 mod login;
 mod provider;
 mod renewal;
@@ -39,8 +43,9 @@ mod wrapped;
 
 pub use auth::{VaultAuth, VaultSecret, VaultSecretId};
 pub use client::VaultClient;
-pub use config::{VaultConfig, VaultKvConfig, VaultTransitConfig};
+pub use config::{VaultConfig, VaultDatabaseConfig, VaultKvConfig, VaultTransitConfig};
 pub use crypto::{VaultTransitCrypto, VaultTransitKey};
+pub use database::VaultDatabaseCredentials;
 pub use health::VaultHealth;
 pub use provider::VaultKvProvider;
 pub use sealmq_tls::{TlsConfig, TlsVersion};

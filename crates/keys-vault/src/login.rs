@@ -1,7 +1,6 @@
 //! Getting a token, by each method.
 
 use std::path::Path;
-use std::time::Duration;
 
 use sealmq_crypto_core::{KeyError, KeyErrorKind};
 use serde::Deserialize;
@@ -10,27 +9,19 @@ use serde_json::json;
 use crate::auth::{VaultAuth, VaultSecret, VaultSecretId};
 use crate::error::odd_answer;
 use crate::http::{Answer, Http, Request};
+use crate::lease::{Grant, Lease};
 use crate::wire;
 
-/// A token, and what is known of its time.
-pub(crate) struct Grant {
-    pub(crate) token: VaultSecret,
-    pub(crate) lease: Lease,
-}
-
-/// What a token lives for. Without a time to live it never ends, or nothing is known.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lease {
-    pub(crate) time_to_live: Option<Duration>,
-    pub(crate) renewable: bool,
-    /// A batch token: it can be neither renewed nor revoked.
+/// A token.
+pub(crate) struct Token {
+    pub(crate) secret: VaultSecret,
+    /// It can be neither renewed nor revoked.
     pub(crate) batch: bool,
 }
 
-impl Lease {
-    fn new(seconds: u64, renewable: bool, kind: &str) -> Self {
-        let time_to_live = (seconds > 0).then(|| Duration::from_secs(seconds));
-        Self { time_to_live, renewable, batch: kind == "batch" }
+impl Token {
+    fn new(secret: VaultSecret, kind: &str) -> Self {
+        Self { secret, batch: kind == "batch" }
     }
 }
 
@@ -48,7 +39,7 @@ pub(crate) async fn log_in(
     http: &Http,
     auth: &VaultAuth,
     memory: &mut Memory,
-) -> Result<Grant, KeyError> {
+) -> Result<Grant<Token>, KeyError> {
     match auth {
         VaultAuth::Token(token) => handed_over(http, VaultSecret::new(token.expose_secret())).await,
         VaultAuth::TokenFile(path) => handed_over(http, read(path).await?).await,
@@ -76,7 +67,7 @@ pub(crate) async fn log_in(
     }
 }
 
-async fn grant(http: &Http, request: Request) -> Result<Grant, KeyError> {
+async fn grant(http: &Http, request: Request) -> Result<Grant<Token>, KeyError> {
     let path = request.path();
     let answer = http.send(&request, None).await?;
     // A login that is refused is a matter of credentials, whatever the status.
@@ -86,23 +77,27 @@ async fn grant(http: &Http, request: Request) -> Result<Grant, KeyError> {
     }
     let answer = answer.success(path)?;
     let auth = wire::auth(&answer, path)?;
-    let lease = Lease::new(auth.lease_duration, auth.renewable, &auth.token_type);
-    Ok(Grant { token: VaultSecret::new(&*auth.client_token), lease })
+    let lease = Lease::new(auth.lease_duration, auth.renewable);
+    let item = Token::new(VaultSecret::new(&*auth.client_token), &auth.token_type);
+    Ok(Grant { item, lease })
 }
 
 /// A token that somebody else got. Its policy may not let it look itself up; then nothing is known
 /// of its time.
-async fn handed_over(http: &Http, token: VaultSecret) -> Result<Grant, KeyError> {
-    let lease = match look_up(http, &token).await {
-        Ok(lease) => lease,
-        Err(error) if *error.kind() == KeyErrorKind::Denied => Lease::new(0, false, ""),
+async fn handed_over(http: &Http, token: VaultSecret) -> Result<Grant<Token>, KeyError> {
+    let (lease, kind) = match look_up(http, &token).await {
+        Ok(found) => (Lease::new(found.ttl, found.renewable), found.kind),
+        Err(error) if *error.kind() == KeyErrorKind::Denied => {
+            (Lease::new(0, false), String::new())
+        }
         Err(error) => return Err(error),
     };
-    Ok(Grant { token, lease })
+    Ok(Grant { item: Token::new(token, &kind), lease })
 }
 
+/// What the server knows of a token.
 #[derive(Deserialize)]
-struct LookUp {
+pub(crate) struct LookUp {
     ttl: u64,
     #[serde(default)]
     renewable: bool,
@@ -110,15 +105,14 @@ struct LookUp {
     kind: String,
 }
 
-/// What the server knows of a token.
+/// Looks a token up.
 ///
 /// # Errors
 /// `Denied` when the token is no good, or may not look itself up.
-pub(crate) async fn look_up(http: &Http, token: &VaultSecret) -> Result<Lease, KeyError> {
+pub(crate) async fn look_up(http: &Http, token: &VaultSecret) -> Result<LookUp, KeyError> {
     let request = Request::get("auth/token/lookup-self");
     let answer = http.send(&request, Some(token)).await?.success(request.path())?;
-    let found: LookUp = wire::data(&answer, request.path())?;
-    Ok(Lease::new(found.ttl, found.renewable, &found.kind))
+    wire::data(&answer, request.path())
 }
 
 /// Renews a token.
@@ -129,7 +123,7 @@ pub(crate) async fn renew(http: &Http, token: &VaultSecret) -> Result<Lease, Key
     let request = Request::post("auth/token/renew-self", wire::body(&json!({})));
     let answer = http.send(&request, Some(token)).await?.success(request.path())?;
     let auth = wire::auth(&answer, request.path())?;
-    Ok(Lease::new(auth.lease_duration, auth.renewable, &auth.token_type))
+    Ok(Lease::new(auth.lease_duration, auth.renewable))
 }
 
 /// Revokes a token.

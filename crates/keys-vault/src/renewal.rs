@@ -1,20 +1,20 @@
-//! The background task that renews the token, and its end.
+//! The background task that renews what was granted, and its end.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::session::Session;
+use crate::lease::{Grantor, Leased};
 use crate::timer::Timer;
 
 /// A running task; it ends when this is dropped.
 pub(crate) struct Renewal(Mutex<Option<JoinHandle<()>>>);
 
 impl Renewal {
-    /// Begins to renew the token of this session, on the runtime of the caller.
-    pub(crate) fn of(session: &Arc<Session>, timer: Arc<dyn Timer>) -> Self {
-        let task = tokio::spawn(keep_renewing(Arc::downgrade(session), timer));
+    /// Begins to renew this, on the runtime of the caller.
+    pub(crate) fn of<G: Grantor>(leased: &Arc<Leased<G>>, timer: Arc<dyn Timer>) -> Self {
+        let task = tokio::spawn(keep_renewing(Arc::downgrade(leased), timer));
         Self(Mutex::new(Some(task)))
     }
 
@@ -36,16 +36,16 @@ impl Drop for Renewal {
     }
 }
 
-/// Holds the session only while there is something to do.
-async fn keep_renewing(session: Weak<Session>, timer: Arc<dyn Timer>) {
+/// Holds what it renews only while there is something to do.
+async fn keep_renewing<G: Grantor>(leased: Weak<Leased<G>>, timer: Arc<dyn Timer>) {
     loop {
-        let Some(strong) = session.upgrade() else { return };
+        let Some(strong) = leased.upgrade() else { return };
         let (wait, changed) = (strong.next_renewal(), Arc::clone(&strong.changed));
         drop(strong);
         match wait {
             None => changed.notified().await,
             Some(Duration::ZERO) => {
-                let Some(strong) = session.upgrade() else { return };
+                let Some(strong) = leased.upgrade() else { return };
                 strong.renew().await;
             }
             Some(wait) => tokio::select! {

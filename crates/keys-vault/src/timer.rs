@@ -6,6 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+#[cfg(test)]
+mod manual;
+#[cfg(test)]
+pub(crate) use manual::ManualTimer;
+
 /// A source of time that never goes back.
 #[async_trait]
 pub(crate) trait Timer: Send + Sync + fmt::Debug {

@@ -54,6 +54,27 @@ pub(crate) fn auth<'a>(answer: &'a Answer, path: &str) -> Result<Auth<'a>, KeyEr
     parsed.map(|parsed| parsed.auth).map_err(|_| unreadable(path))
 }
 
+/// A lease that was granted or renewed.
+#[derive(Deserialize)]
+pub(crate) struct Leasing<T> {
+    pub(crate) lease_id: String,
+    pub(crate) lease_duration: u64,
+    #[serde(default)]
+    pub(crate) renewable: bool,
+    pub(crate) data: T,
+}
+
+/// The lease of an answer, and its `data`.
+///
+/// # Errors
+/// `Unavailable` when it is not of the form that the server uses.
+pub(crate) fn lease<'a, T: Deserialize<'a>>(
+    answer: &'a Answer,
+    path: &str,
+) -> Result<Leasing<T>, KeyError> {
+    serde_json::from_slice(&answer.body).map_err(|_| unreadable(path))
+}
+
 pub(crate) fn unreadable(path: &str) -> KeyError {
     odd_answer(path, "the answer is not of the form that this server uses")
 }

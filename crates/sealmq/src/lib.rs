@@ -42,7 +42,7 @@
 //! | `sqs` | Amazon SQS, standard and FIFO queues | `sealmq::sqs` |
 //! | `servicebus` | Azure Service Bus: queues, and topics with subscriptions | `sealmq::servicebus` |
 //! | `local` (default) | keys in memory and in a file | `sealmq::local` |
-//! | `vault` | keys in Vault or OpenBao: Transit, KV, Transit as remote crypto | `sealmq::vault` |
+//! | `vault` | keys in Vault or OpenBao: Transit, KV, Transit as remote crypto; users of a database | `sealmq::vault` |
 //! | `aws-kms`, `aws-secrets` | keys in AWS: KMS, Secrets Manager | `sealmq::aws` |
 //! | `azure-keyvault` | keys in Azure Key Vault: keys, secrets | `sealmq::azure` |
 //! | `postgres` | keys in PostgreSQL, and a replay guard there | `sealmq::postgres` |

@@ -1,10 +1,12 @@
-//! Where keys come from: names, the two traits, and their error.
+//! Where keys come from: names, the two traits and the credentials to reach them, and their error.
 
+mod credentials;
 mod error;
 mod names;
 mod provider;
 mod service;
 
+pub use credentials::{CredentialSource, Credentials};
 pub use error::{KeyError, KeyErrorKind};
 pub use names::{EncryptionKeyId, KekAlias, TenantId, WrapContext};
 pub use provider::KeyProvider;

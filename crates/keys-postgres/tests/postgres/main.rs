@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // tests
 
 mod connections;
+mod credentials;
 mod dek_store;
 mod lifecycle;
 mod master_keys;

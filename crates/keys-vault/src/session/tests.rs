@@ -1,48 +1,14 @@
 //! The life of a token, on a clock that tests move.
 
-use std::sync::Mutex as StdMutex;
+use std::time::Duration;
 
-use async_trait::async_trait;
 use sealmq_test_kit::{Answer, HttpProxy};
 
 use super::*;
 use crate::client::VaultClient;
 use crate::config::VaultConfig;
 use crate::http::Request;
-
-/// A clock that stands until it is moved, and wakes those who sleep.
-#[derive(Debug, Default)]
-struct ManualTimer {
-    now: StdMutex<Duration>,
-    moved: Notify,
-}
-
-impl ManualTimer {
-    fn advance(&self, seconds: u64) {
-        *self.now.lock().unwrap() += Duration::from_secs(seconds);
-        self.moved.notify_waiters();
-    }
-}
-
-#[async_trait]
-impl Timer for ManualTimer {
-    fn now(&self) -> Duration {
-        *self.now.lock().unwrap()
-    }
-
-    async fn sleep(&self, time: Duration) {
-        let end = self.now() + time;
-        loop {
-            let moved = self.moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
-            if self.now() >= end {
-                return;
-            }
-            moved.await;
-        }
-    }
-}
+use crate::timer::ManualTimer;
 
 /// A server that grants tokens of 60 s, as `s.1` for ever, until it is told otherwise.
 async fn server() -> (HttpProxy, Arc<ManualTimer>) {
@@ -218,4 +184,27 @@ async fn a_caller_that_goes_away_takes_no_login_with_it() {
     assert!(call.is_err(), "it was dropped while it waited");
     client.call(&request).await.unwrap();
     assert_eq!(count(&server, "/login/"), 3, "the dropped one failed on its own, and held up none");
+}
+
+#[tokio::test]
+async fn a_login_under_way_is_waited_for_and_revoked_with_the_end() {
+    let (server, timer) = server().await;
+    let client = connect(&server, &timer, app()).await;
+    client.inner_renewal_stopped().await;
+    timer.advance(60);
+    let Answer::Reply { body, .. } = granted("s.late", 60, true) else { unreachable!() };
+    let (promised, pause) = (body.len(), Duration::from_millis(5)); // the login takes a while
+    let slow = Answer::Unfinished { body, promised, pause };
+    server.answer(|request| request.path.contains("/login/"), slow);
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.call(&Request::get("x")).await.map(drop) }
+    });
+    until(&server, "/login/", 2).await;
+    client.close_and_revoke().await.unwrap();
+    let revoked = server.requests().into_iter().rfind(|r| r.path.contains("revoke-self")).unwrap();
+    assert_eq!(revoked.header("x-vault-token"), Some("s.late"));
+    call.await.unwrap().unwrap();
+    assert!(client.call(&Request::get("x")).await.is_err());
+    assert_eq!(count(&server, "/login/"), 2, "a client that was closed logs in no more");
 }

@@ -310,3 +310,22 @@ async fn a_namespace_is_a_world_of_its_own() {
     let refused = outside.decrypt_dek(&made.wrapped, &context("acme")).await;
     assert_eq!(kind(refused), KeyErrorKind::Denied, "nothing is mounted outside");
 }
+
+#[tokio::test]
+async fn a_login_happens_in_the_namespace() {
+    let admin = VaultAdmin::from_env();
+    let namespace = VaultAdmin::unique("ns");
+    admin.must("POST", &format!("sys/namespaces/{namespace}"), "{}").await;
+    let json = r#"{"type":"userpass"}"#;
+    admin.must("POST", &format!("{namespace}/sys/auth/people"), json).await;
+    let json = r#"{"password":"hush"}"#;
+    admin.must("POST", &format!("{namespace}/auth/people/users/app"), json).await;
+    let config = || {
+        let auth = VaultAuth::userpass("app", "hush").with_mount("people");
+        VaultConfig::new(admin.address(), auth)
+    };
+    let inside = VaultClient::connect(config().with_namespace(&namespace)).await.unwrap();
+    assert_eq!(inside.health().await, VaultHealth::Ready);
+    assert_eq!(kind(VaultClient::connect(config()).await), KeyErrorKind::Denied);
+    inside.close_and_revoke().await.unwrap();
+}

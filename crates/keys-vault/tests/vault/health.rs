@@ -2,7 +2,7 @@
 
 use sealmq_crypto_core::{KeyErrorKind, KeyManagementService};
 use sealmq_keys_vault::{VaultAuth, VaultClient, VaultConfig, VaultHealth};
-use sealmq_test_kit::{Answer, HttpProxy, VaultAdmin, VaultServer};
+use sealmq_test_kit::{Answer, HttpProxy, VaultAdmin, VaultCluster, VaultServer};
 
 use crate::support::{client, context, kind, service};
 
@@ -50,4 +50,27 @@ async fn standby_uninitialized_and_what_is_no_such_server_are_told_apart() {
     proxy.answer(|_| true, Answer::Reset);
     assert_eq!(client.health().await, VaultHealth::Unreachable);
     assert_eq!(client.health().await, VaultHealth::Ready);
+}
+
+/// One server on its way from uninitialized to standby to sealed, while another one serves.
+#[tokio::test]
+async fn the_states_of_a_node_of_a_cluster_are_told_apart() {
+    let cluster = VaultCluster::start().await;
+    let (active, standby) = (cluster.active(), cluster.standby());
+    let mount = active.mount_transit().await;
+    let serving = client(active.address(), active.token()).await;
+    assert_eq!(serving.health().await, VaultHealth::Ready);
+    let proxy = HttpProxy::before(standby.authority()).await;
+    let good = Answer::json(200, r#"{"data":{"ttl":0}}"#); // nobody can log in to it yet
+    proxy.answer(|request| request.path.contains("lookup-self"), good);
+    let waiting = client(&proxy.url(), active.token()).await;
+    assert_eq!(waiting.health().await, VaultHealth::Uninitialized);
+    cluster.join().await;
+    assert_eq!(waiting.health().await, VaultHealth::Standby);
+    service(waiting.clone(), &mount).generate_dek(&context("acme")).await.unwrap();
+    let strange = client(standby.address(), "s.not-a-token").await;
+    assert_eq!(strange.health().await, VaultHealth::Unauthenticated);
+    standby.must("POST", "sys/seal", "{}").await;
+    assert_eq!(waiting.health().await, VaultHealth::Sealed);
+    assert_eq!(serving.health().await, VaultHealth::Ready);
 }

@@ -15,5 +15,6 @@ mod named_keys;
 mod policies;
 mod redirects;
 mod remote_crypto;
+mod renewals;
 mod support;
 mod tls;
