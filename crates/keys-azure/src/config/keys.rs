@@ -126,6 +126,17 @@ impl AzureKeyVaultConfig {
         Self::from_variables(&variable)
     }
 
+    /// The same, for the vault at this URL, whatever `SEALMQ_AZURE_VAULT_URL` says.
+    ///
+    /// # Errors
+    /// As [`AzureKeyVaultConfig::from_env`].
+    pub fn from_env_at(vault_url: &str) -> Result<Self, KeyError> {
+        Self::from_variables(&|name| match name {
+            "SEALMQ_AZURE_VAULT_URL" => Some(vault_url.to_owned()),
+            _ => variable(name),
+        })
+    }
+
     pub(super) fn from_variables(
         variable: &impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, KeyError> {

@@ -26,6 +26,17 @@ impl PostgresConfig {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
+    /// The same, with the server at this URL, whatever `SEALMQ_POSTGRES_URL` says.
+    ///
+    /// # Errors
+    /// As [`PostgresConfig::from_env`].
+    pub fn from_env_at(url: &str) -> Result<Self, KeyError> {
+        Self::from_lookup(|name| match name {
+            "SEALMQ_POSTGRES_URL" => Some(url.to_owned()),
+            _ => std::env::var(name).ok(),
+        })
+    }
+
     pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, KeyError> {
         let invalid = KeyError::invalid_input;
         let get = |name: &str| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sealmq_crypto_core::KeyError;
 
-use super::VaultConfig;
+use super::{VaultConfig, VaultTransitConfig};
 use crate::auth::{VaultAuth, VaultSecretId};
 
 impl VaultConfig {
@@ -32,6 +32,17 @@ impl VaultConfig {
     /// `InvalidInput` naming the field, also when none or two kinds of credentials are given.
     pub fn from_env() -> Result<Self, KeyError> {
         Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// The same, with the server at this address, whatever `SEALMQ_VAULT_ADDR` says.
+    ///
+    /// # Errors
+    /// As [`VaultConfig::from_env`].
+    pub fn from_env_at(address: &str) -> Result<Self, KeyError> {
+        Self::from_lookup(|name| match name {
+            "SEALMQ_VAULT_ADDR" => Some(address.to_owned()),
+            _ => std::env::var(name).ok(),
+        })
     }
 
     pub(super) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, KeyError> {
@@ -63,6 +74,31 @@ impl VaultConfig {
         }
         if let Some(timeout) = get("REQUEST_TIMEOUT_MS") {
             config.request_timeout = milliseconds("request_timeout", &timeout)?;
+        }
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+impl VaultTransitConfig {
+    /// The configuration from the environment: `SEALMQ_VAULT_TRANSIT_MOUNT` and
+    /// `SEALMQ_VAULT_KEY_PREFIX`, where they differ from [`VaultTransitConfig::new`].
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the field.
+    pub fn from_env() -> Result<Self, KeyError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    pub(super) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, KeyError> {
+        let get =
+            |name: &str| lookup(&format!("SEALMQ_VAULT_{name}")).filter(|value| !value.is_empty());
+        let mut config = Self::new();
+        if let Some(mount) = get("TRANSIT_MOUNT") {
+            config = config.with_mount(mount);
+        }
+        if let Some(prefix) = get("KEY_PREFIX") {
+            config = config.with_key_prefix(prefix);
         }
         config.validate()?;
         Ok(config)
