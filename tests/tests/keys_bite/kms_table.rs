@@ -112,7 +112,14 @@ pub(crate) const TABLE: &[(KmsSabotage, &[&str])] = &[
             "concurrent_rotations_do_not_collide",
         ],
     ),
-    (OpensToAnotherDek, &["a_generated_dek_opens", "another_host_opens_a_stream_with_one_call"]),
+    (
+        OpensToAnotherDek,
+        &[
+            "a_generated_dek_opens",
+            "another_host_opens_a_stream_with_one_call",
+            "a_thousand_misses_at_once_make_one_call",
+        ],
+    ),
     (WrapsAnotherDek, &["a_given_dek_opens"]),
     (GeneratesOneDek, &["generated_deks_all_differ"]),
     (RepeatsWraps, &["two_wraps_of_one_dek_differ"]),
