@@ -4,6 +4,7 @@ use crate::keys::Source;
 use crate::lifecycle::assert_lifecycle;
 
 /// A name that no other test has.
+#[cfg(any(feature = "aws-kms", feature = "azure-keyvault", feature = "postgres"))]
 fn unique(name: &str) -> String {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static COUNT: AtomicUsize = AtomicUsize::new(0);
