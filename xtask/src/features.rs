@@ -6,9 +6,10 @@ use cargo_metadata::{Metadata, MetadataCommand};
 use crate::tools::{Workspace, output_of, run};
 
 /// Packages whose features are chosen one at a time by those who use them.
-const PACKAGES: &[&str] = &["sealmq-crypto-core", "sealmq-client", "sealmq"];
+const PACKAGES: &[&str] = &["sealmq-crypto-core", "sealmq-client", "sealmq", "sealmq-cli"];
 
-/// The AEAD back ends: every build needs one of them, so the first goes with all other features.
+/// The AEAD back ends: every build needs one of them, so the first goes with all other features of
+/// a package that chooses.
 const BACK_ENDS: &[&str] = &["aws-lc-rs", "ring", "rust-crypto"];
 
 /// The features of the facade that bring an SDK, and how the names of its crates begin. Features
@@ -73,7 +74,8 @@ fn alone(metadata: &Metadata, name: &str) -> Result<Vec<String>> {
     let package = metadata.packages.iter().find(|package| package.name == name);
     let package = package.with_context(|| format!("no package {name}"))?;
     let features = package.features.keys().filter(|feature| *feature != "default");
-    let argument = |feature: &String| match BACK_ENDS.contains(&feature.as_str()) {
+    let chooses = package.features.contains_key(BACK_ENDS[0]);
+    let argument = |feature: &String| match BACK_ENDS.contains(&feature.as_str()) || !chooses {
         true => feature.clone(),
         false => format!("{},{feature}", BACK_ENDS[0]),
     };

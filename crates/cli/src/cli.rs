@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::error::CliError;
 #[cfg(unix)]
 use crate::keyring;
-use crate::{demo, inspect, output};
+use crate::{demo, inspect, lifecycle, output};
 
 /// How every command ends; shown below the help of each.
 pub(crate) const EXIT_CODES: &str = "\
@@ -19,7 +19,7 @@ Exit codes:
      open, the bytes are no sealed message
   2  the command line or an input is at fault; nothing was done";
 
-/// Shows sealed queues at work and under attack, keeps keyring files, reads sealed messages.
+/// Shows sealed queues at work and under attack, keeps keys, reads sealed messages.
 #[derive(Parser)]
 #[command(name = "sealmq", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -32,6 +32,7 @@ enum Command {
     Demo(demo::Arguments),
     #[cfg(unix)]
     Keyring(keyring::Arguments),
+    Keys(lifecycle::Arguments),
     Inspect(inspect::Arguments),
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         #[cfg(unix)]
         Command::Keyring(arguments) => keyring::run(&arguments),
+        Command::Keys(arguments) => lifecycle::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
     };
     match outcome {

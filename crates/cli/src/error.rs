@@ -9,22 +9,29 @@ pub(crate) struct CliError {
     exit_code: u8,
     message: String,
     source: Option<Box<dyn Error>>,
+    advice: Option<String>,
 }
 
 impl CliError {
     /// The command line or an input is at fault; nothing was done.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit_code: 2, message: message.into(), source: None }
+        Self { exit_code: 2, message: message.into(), source: None, advice: None }
     }
 
     /// The command ran, and the answer is bad.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { exit_code: 1, message: message.into(), source: None }
+        Self { exit_code: 1, message: message.into(), source: None, advice: None }
     }
 
     /// The same error with its cause behind it.
     pub(crate) fn because(mut self, source: impl Into<Box<dyn Error>>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same error with what may be done about it, on a line of its own.
+    pub(crate) fn with_advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
         self
     }
 
@@ -43,6 +50,9 @@ impl fmt::Display for CliError {
             write!(f, ": {error}")?;
             cause = error.source();
         }
-        Ok(())
+        match &self.advice {
+            Some(advice) => write!(f, "\n  {advice}"),
+            None => Ok(()),
+        }
     }
 }

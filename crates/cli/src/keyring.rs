@@ -222,16 +222,22 @@ pub(crate) async fn open_file(
     file: &Path,
     protection: &Protection,
 ) -> Result<FileKeyring, CliError> {
-    if !file.exists() {
-        let file = file.display();
-        let reason = format!("there is no keyring {file}; sealmq keyring init {file} makes one");
-        return Err(CliError::usage(reason));
-    }
+    require_file(file)?;
     let opened = match protection.passphrase()? {
         Some(passphrase) => FileKeyring::open(file, passphrase).await,
         None => FileKeyring::open_in_the_clear(file).await,
     };
     opened.map_err(|error| explain("cannot open the keyring", error))
+}
+
+/// Refuses a keyring file that is not there.
+pub(crate) fn require_file(file: &Path) -> Result<(), CliError> {
+    if file.exists() {
+        return Ok(());
+    }
+    let file = file.display();
+    let reason = format!("there is no keyring {file}; sealmq keyring init {file} makes one");
+    Err(CliError::usage(reason))
 }
 
 async fn current_key(keyring: &FileKeyring) -> Result<Option<String>, KeyError> {

@@ -8,9 +8,13 @@ mod inspect;
 mod interrupt;
 #[cfg(unix)]
 mod keyring;
+mod keys;
+mod lifecycle;
 mod output;
 #[cfg(unix)]
 mod passphrase;
+#[cfg(any(feature = "aws-kms", feature = "sqs"))]
+mod stand_in;
 mod utc;
 
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use crate::error::CliError;
 const VARIABLE: &str = "SEALMQ_PASSPHRASE";
 
 /// How the file is protected, as the command line says.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Protection {
     /// Takes the passphrase from this file, not from the variable SEALMQ_PASSPHRASE
     #[arg(long, value_name = "FILE", conflicts_with = "in_the_clear")]

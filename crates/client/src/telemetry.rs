@@ -107,16 +107,20 @@ impl KeyObserver for KeyMetrics {
                     "operation" => operation)
                 .record(elapsed.as_secs_f64());
             }
-            KeyEvent::SealingKeyChanged { label } => {
-                // The label is one of the client's own keys, so there are few of them.
-                let now = gauge!("queue_active_key", "key_id" => label.to_owned());
+            KeyEvent::SealingKeyChanged { label, kek_version } => {
+                // The label is one of the client's own keys, so there are few of them; a version
+                // comes with a rotation.
+                let version = kek_version.map_or_else(String::new, |version| version.0.to_string());
+                let now = gauge!("queue_active_key", "key_id" => label.to_owned(),
+                    "kek_version" => version.clone());
                 let mut active =
                     self.active.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 if let Some(before) = active.replace(now.clone()) {
                     before.set(0.0);
                 }
                 now.set(1.0);
-                tracing::info!(target: "sealmq", key_id = label, "Sealing key changed");
+                tracing::info!(target: "sealmq", key_id = label, kek_version = version,
+                    "Sealing key changed");
             }
             _ => {}
         }

@@ -165,6 +165,10 @@ impl KeyManagementService for AwsKmsService {
         capabilities
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        wrapped::split(wrapped).ok().map(|(version, _)| KekVersion(version))
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         let tenant = context.tenant();
         let key = self.inner.keys.sealing(tenant).await?;

@@ -156,6 +156,10 @@ impl KeyManagementService for AzureKeyVaultService {
         capabilities
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        WrappedForm::parse(wrapped).ok().map(|form| KekVersion(form.head.version))
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         let dek = random_key()?;
         let wrapped = self.inner.wrap(&dek, context).await?;

@@ -12,7 +12,7 @@ use sealmq_crypto_core::{
 use crate::error::creation_denied;
 use crate::kek_store::KekStore;
 use crate::random::random_key;
-use crate::wrap::{Kek, WRAPPED_LEN};
+use crate::wrap::{Kek, WRAPPED_LEN, WrappedForm};
 
 /// A key service whose KEKs live in this process and end with it: what it wrapped, nothing opens
 /// after a restart.
@@ -83,6 +83,10 @@ impl KeyManagementService for MemoryKms {
 
     fn capabilities(&self) -> KmsCapabilities {
         KmsCapabilities::full(WRAPPED_LEN)
+    }
+
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        WrappedForm::parse(wrapped).ok().map(|form| KekVersion(form.version))
     }
 
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {

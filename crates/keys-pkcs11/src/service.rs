@@ -116,6 +116,10 @@ impl KeyManagementService for Pkcs11Service {
         capabilities
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        WrappedForm::parse(wrapped).ok().map(|form| KekVersion(form.version))
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         let (dek, wrapped) = self.wrap_by_latest(random_key()?, context).await?;
         Ok(GeneratedDek { dek, wrapped })

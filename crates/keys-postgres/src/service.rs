@@ -164,6 +164,10 @@ impl KeyManagementService for PostgresKeyService {
         KmsCapabilities::full(WRAPPED_LEN)
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        WrappedForm::parse(wrapped).ok().map(|form| KekVersion(form.version))
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         let kek = self.sealing_kek("generating a DEK", context.tenant()).await?;
         let dek = random_key()?;

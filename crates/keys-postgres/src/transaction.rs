@@ -51,6 +51,10 @@ impl KeyManagementService for KeysInTransaction<'_> {
         self.service.capabilities()
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        self.service.version_of(wrapped)
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         let kek = self.sealing_kek(context.tenant()).await?;
         let dek = random_key()?;

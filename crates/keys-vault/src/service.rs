@@ -246,6 +246,10 @@ impl KeyManagementService for VaultTransitService {
         capabilities
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        Ciphertext::parse_wrapped_dek(wrapped).map(|form| KekVersion(form.version))
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         let dek = EncryptionKey::generate().map_err(|error| {
             KeyError::new(KeyErrorKind::Unavailable, "no randomness").with_source(error)

@@ -50,6 +50,15 @@ impl<'a> Settings<'a> {
         Self { lookup: Box::new(lookup) }
     }
 
+    /// The same, with this value of one variable instead of its own; without one, unchanged.
+    #[must_use]
+    pub fn with(self, variable: &'static str, value: Option<String>) -> Self {
+        let Some(value) = value else { return self };
+        Self::from_lookup(move |asked| {
+            if asked == variable { Some(value.clone()) } else { (self.lookup)(asked) }
+        })
+    }
+
     /// The value, if there is one.
     pub fn get(&self, variable: &'static str) -> Option<String> {
         (self.lookup)(variable).filter(|value| !value.is_empty())
@@ -161,6 +170,8 @@ mod tests {
         assert_eq!(values.choice("TEXT", &[("a", 1), ("b", 2)]), Ok(Some(&1)));
         assert_eq!(values.pair("TEXT", "FLAG"), Ok(Some(("a".into(), "true".into()))));
         assert_eq!((values.flag("NONE"), values.pair("NONE", "EMPTY")), (Ok(None), Ok(None)));
+        let values = values.with("TEXT", Some("b".into())).with("FLAG", None);
+        assert_eq!((values.get("TEXT"), values.flag("FLAG")), (Some("b".into()), Ok(Some(true))));
     }
 
     #[test]

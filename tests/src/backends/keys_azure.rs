@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sealmq_crypto_core::{
-    EncryptionKey, EncryptionKeyId, KekVersion, KeyErrorKind, KeyManagementService, KeyProvider,
+    EncryptionKey, EncryptionKeyId, KeyErrorKind, KeyManagementService, KeyProvider,
 };
 use sealmq_keys_azure::{
     AzureConnection, AzureIdentity, AzureKeyVaultConfig, AzureKeyVaultService, AzureSecretsConfig,
@@ -104,12 +104,6 @@ impl KmsHarness for KmsOnVault {
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         let config = self.config("contract").with_auto_create(false);
         Ok(Arc::new(AzureKeyVaultService::new(config)?))
-    }
-
-    fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        let version = wrapped.get(1..5).and_then(|bytes| bytes.first_chunk());
-        let version = version.ok_or_else(|| Stop::broken("a form has a version"))?;
-        Ok(KekVersion(u32::from_be_bytes(*version)))
     }
 
     fn refusals_of(&self, form: BadForm) -> Vec<KeyErrorKind> {

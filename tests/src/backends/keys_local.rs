@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use sealmq_crypto_core::{
-    EncryptionKeyId, KekVersion, KeyErrorKind, KeyManagementService, KeyProvider,
-};
+use sealmq_crypto_core::{EncryptionKeyId, KeyErrorKind, KeyManagementService, KeyProvider};
 use sealmq_keys_local::{
     FileKeyring, FileKeyringConfig, MemoryKeyring, MemoryKms, Passphrase, PassphraseCost,
 };
@@ -14,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::keys::kms::{BadForm, KmsBackend, KmsHarness};
 use crate::keys::provider::{KeyProviderBackend, KeyProviderHarness};
-use crate::outcome::{CaseResult, Stop};
+use crate::outcome::CaseResult;
 
 const PASSPHRASE: &str = "a passphrase that must not be seen";
 
@@ -26,11 +24,6 @@ fn refusals_of(form: BadForm) -> Vec<KeyErrorKind> {
         BadForm::Changed { .. } => vec![KeyErrorKind::ContextMismatch],
         other => other.usual_refusals(),
     }
-}
-
-fn version_of(wrapped: &[u8]) -> CaseResult<KekVersion> {
-    let version = wrapped.first_chunk().ok_or_else(|| Stop::broken("a form has a version"))?;
-    Ok(KekVersion(u32::from_be_bytes(*version)))
 }
 
 /// [`MemoryKms`]; every case has one of its own.
@@ -61,10 +54,6 @@ impl KmsHarness for MemoryKmsHarness {
 
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         Ok(Arc::new(self.0.clone().with_auto_create(false)))
-    }
-
-    fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        version_of(wrapped)
     }
 
     fn refusals_of(&self, form: BadForm) -> Vec<KeyErrorKind> {
@@ -220,10 +209,6 @@ impl KmsHarness for FileKeyringHarness {
 
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         Ok(Arc::new(self.open(false).await?))
-    }
-
-    fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        version_of(wrapped)
     }
 
     fn refusals_of(&self, form: BadForm) -> Vec<KeyErrorKind> {

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sealmq_crypto_core::{KekVersion, KeyErrorKind, KeyManagementService};
+use sealmq_crypto_core::{KeyErrorKind, KeyManagementService};
 use sealmq_keys_pkcs11::{Pin, Pkcs11Config, Pkcs11Service, TokenName};
 use sealmq_test_kit::SoftHsm;
 
 use crate::keys::kms::{BadForm, KmsBackend, KmsHarness};
-use crate::outcome::{CaseResult, Stop};
+use crate::outcome::CaseResult;
 
 const TOKEN: &str = "contract";
 const STRANGER: &str = "stranger";
@@ -63,11 +63,6 @@ impl KmsHarness for Pkcs11Harness {
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         let config = config(TOKEN)?.with_auto_create(false);
         Ok(Arc::new(Pkcs11Service::connect(config).await?))
-    }
-
-    fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        let version = wrapped.first_chunk().ok_or_else(|| Stop::broken("a form has a version"))?;
-        Ok(KekVersion(u32::from_be_bytes(*version)))
     }
 
     /// All bad forms are told apart: the version stands first, all that follows is authenticated.

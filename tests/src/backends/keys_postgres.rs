@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sealmq_crypto_core::{
-    EncryptionKey, EncryptionKeyId, KekVersion, KeyErrorKind, KeyManagementService, KeyProvider,
-    TenantId,
+    EncryptionKey, EncryptionKeyId, KeyErrorKind, KeyManagementService, KeyProvider, TenantId,
 };
 use sealmq_keys_postgres::{
     MasterKey, MasterKeys, PostgresClient, PostgresConfig, PostgresDekStore, PostgresKeyService,
@@ -19,7 +18,7 @@ use uuid::Uuid;
 
 use crate::keys::kms::{BadForm, KmsBackend, KmsHarness};
 use crate::keys::provider::{KeyProviderBackend, KeyProviderHarness};
-use crate::outcome::{CaseResult, Stop};
+use crate::outcome::CaseResult;
 
 /// [`PostgresKeyService`]; every case has a schema of its own.
 pub struct PostgresKeyServiceBackend;
@@ -98,11 +97,6 @@ impl KmsHarness for KmsPlaces {
 
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         Ok(Arc::new(self.own.service(false)?))
-    }
-
-    fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        let version = wrapped.first_chunk().ok_or_else(|| Stop::broken("a form has a version"))?;
-        Ok(KekVersion(u32::from_be_bytes(*version)))
     }
 
     /// All bad forms are told apart: the version stands first, all that follows is authenticated.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use sealmq_crypto_core::{
-    EncryptionKey, EncryptionKeyId, KekVersion, KeyManagementService, KeyProvider,
-};
+use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, KeyManagementService, KeyProvider};
 use sealmq_keys_vault::{
     VaultAuth, VaultClient, VaultConfig, VaultKvConfig, VaultKvProvider, VaultTransitConfig,
     VaultTransitService,
@@ -16,7 +14,7 @@ use sealmq_test_kit::VaultAdmin;
 
 use crate::keys::kms::{KmsBackend, KmsHarness};
 use crate::keys::provider::{KeyProviderBackend, KeyProviderHarness};
-use crate::outcome::{CaseResult, Stop};
+use crate::outcome::CaseResult;
 
 const TRANSIT_USE: &str = include_str!("../../../crates/keys-vault/policies/transit-use.hcl");
 const FIRST_USE: &str = include_str!("../../../crates/keys-vault/policies/transit-first-use.hcl");
@@ -88,13 +86,6 @@ impl KmsHarness for VaultTransitHarness {
 
     fn rotations_of_two_clients_may_clash(&self) -> bool {
         true // OpenBao: "transaction commit failed"
-    }
-
-    fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        let text = String::from_utf8_lossy(wrapped);
-        let version = text.strip_prefix("vault:v").and_then(|rest| rest.split(':').next());
-        let version = version.and_then(|version| version.parse().ok());
-        version.map(KekVersion).ok_or_else(|| Stop::broken("a form has a version"))
     }
 
     fn shows(&self) -> Vec<String> {

@@ -193,6 +193,19 @@ impl KeyManagementService for SabotagedKms {
         capabilities
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        let named = self.honest.version_of(wrapped);
+        match self.how {
+            NamesVersionsOffByOne => named.map(|version| KekVersion(version.0 + 1)),
+            NamesVersionsOfGarbage => named.or(Some(KekVersion(1))),
+            // The forms of these are longer than the honest ones.
+            AppendsDekToForm | IgnoresLastByte => {
+                wrapped.get(..64).and_then(|form| self.honest.version_of(form))
+            }
+            _ => named,
+        }
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         let _call = self.enter().await?;
         let fresh = || EncryptionKey::generate().map_err(|_| unavailable());

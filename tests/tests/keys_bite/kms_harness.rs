@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sealmq_contract_tests::keys::kms::{BadForm, KmsBackend, KmsHarness};
 use sealmq_contract_tests::outcome::CaseResult;
-use sealmq_crypto_core::{KekVersion, KeyErrorKind, KeyManagementService};
+use sealmq_crypto_core::{KeyErrorKind, KeyManagementService};
 use sealmq_keys_local::MemoryKms;
 
 use crate::kms::SabotagedKms;
@@ -68,10 +68,6 @@ impl KmsHarness for SabotagedHarness {
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         let creates = self.how == KmsSabotage::CreatesAnyway;
         Ok(self.client_of(self.world.kms.clone().with_auto_create(creates)))
-    }
-
-    fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        Ok(KekVersion(u32::from_be_bytes(*wrapped.first_chunk().unwrap())))
     }
 
     fn refusals_of(&self, form: BadForm) -> Vec<KeyErrorKind> {

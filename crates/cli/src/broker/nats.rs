@@ -1,6 +1,5 @@
 //! NATS `JetStream` at the URL of the command line.
 
-use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +22,7 @@ pub(super) struct NatsBroker {
 impl NatsBroker {
     /// The server at this URL; everything else is as the environment says.
     pub(super) fn at(url: &str) -> Result<Self, TransportError> {
-        let settings = Settings::from_lookup(|variable| match variable {
-            "SEALMQ_NATS_URL" => Some(url.to_owned()),
-            other => env::var(other).ok(),
-        });
+        let settings = Settings::from_env().with("SEALMQ_NATS_URL", Some(url.to_owned()));
         let config = NatsConfig::from_settings(&settings)?.with_connection_name("sealmq demo");
         Ok(Self { url: url.to_owned(), config })
     }

@@ -1,6 +1,5 @@
 //! Amazon SQS, or a stand-in for it, with standard queues.
 
-use std::env;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,6 +7,7 @@ use sealmq::sqs::{QueueType, SqsConfig, SqsQueueSettings, SqsTransport};
 use sealmq::{Transport, TransportError, TransportErrorKind};
 
 use super::Broker;
+use crate::stand_in;
 
 /// The observer receives and puts back, again and again: that must not dead-letter anything.
 const MAX_RECEIVES: u32 = 1_000;
@@ -29,8 +29,13 @@ impl SqsBroker {
         if !endpoint_url.is_empty() {
             config = config.with_endpoint_url(endpoint_url);
         }
-        if config.connection.endpoint_url.as_deref().is_some_and(is_on_this_machine) {
-            config = for_a_stand_in(config);
+        if config.connection.endpoint_url.as_deref().is_some_and(stand_in::is_on_this_machine) {
+            if let Some(region) = stand_in::region(config.connection.region.is_none()) {
+                config = config.with_region(region);
+            }
+            if let Some((id, secret)) = stand_in::credentials() {
+                config = config.with_static_credentials(id, secret, None);
+            }
         }
         config.validate()?;
         Ok(Self { config, transport: tokio::sync::OnceCell::new() })
@@ -39,27 +44,6 @@ impl SqsBroker {
     /// The connection that makes and removes queues.
     async fn manager(&self) -> Result<&SqsTransport, TransportError> {
         self.transport.get_or_try_init(|| SqsTransport::connect(&self.config)).await
-    }
-}
-
-fn is_on_this_machine(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    ["127.0.0.1", "localhost", "[::1]"].into_iter().any(|name| {
-        host.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-    })
-}
-
-/// A stand-in wants some region and some credentials and checks neither: nobody should have to make
-/// them up, nor send real ones there.
-fn for_a_stand_in(config: SqsConfig) -> SqsConfig {
-    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let mut config = config;
-    if config.connection.region.is_none() && !is_set("AWS_REGION") && !is_set("AWS_PROFILE") {
-        config = config.with_region("us-east-1");
-    }
-    match is_set("AWS_ACCESS_KEY_ID") || is_set("AWS_PROFILE") {
-        true => config,
-        false => config.with_static_credentials("stand-in", "stand-in", None),
     }
 }
 
@@ -98,20 +82,5 @@ impl Broker for SqsBroker {
 
     fn how_to_create(&self, queue: &str) -> String {
         format!("aws sqs create-queue --queue-name {queue}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_taken_for_a_stand_in() {
-        for url in ["http://127.0.0.1:4566", "http://localhost", "http://[::1]:1/x"] {
-            assert!(is_on_this_machine(url), "{url}");
-        }
-        for url in ["https://sqs.eu-central-1.amazonaws.com", "http://localhost.example:1"] {
-            assert!(!is_on_this_machine(url), "{url}");
-        }
     }
 }

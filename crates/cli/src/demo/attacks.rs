@@ -1,14 +1,17 @@
 //! The attacks: what each changes, and the code it must be refused with.
 
-use sealmq::format::{Frame, KEY_REFERENCE_OFFSET, MAGIC};
-use sealmq::{Clock, Message, SystemClock};
+use std::ops::Range;
 
-use super::stage::KEY_A;
+use sealmq::format::{Frame, KEY_REFERENCE_OFFSET, MAGIC};
+use sealmq::{Bytes, Clock, CryptoError, Message, SystemClock};
 
 /// Offsets in the frame; see docs/format.md.
 const VERSION_OFFSET: usize = 4;
 const SUITE_OFFSET: usize = 5;
+const HEADER_LEN_OFFSET: usize = 8;
 const ENCRYPTED_AT_OFFSET: usize = 10;
+/// The last part of a header.
+pub(super) const COMMITMENT_BYTES: usize = 32;
 
 /// One attack.
 pub(super) struct Attack {
@@ -22,6 +25,8 @@ pub(super) struct Attack {
 pub(super) enum Act {
     /// Takes a sealed request off the queue, changes it and puts it back.
     Edit(fn(&mut Message)),
+    /// Takes a sealed request off the queue and has it name the key before the rotation.
+    NameOldKey,
     /// Puts a sealed request on another queue of the same tenant.
     MoveToAnotherQueue,
     /// Puts the request of another tenant, sealed with the same key, on this one's queue.
@@ -86,7 +91,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         m.body = m.body.slice(MAGIC.len()..);
     }),
     Attack { name: "inject a plaintext", code: "plaintext_rejected", act: Act::Plaintext },
-    edit("name another known key", AUTHENTICATION, name_key_a),
+    Attack { name: "name another known key", code: AUTHENTICATION, act: Act::NameOldKey },
     sealed("seal with an unknown key", "key_not_found", Sealer::Stranger),
     sealed("seal with a false key of a known id", AUTHENTICATION, Sealer::Impostor),
     sealed("deliver a message 5 days late", "message_expired", Sealer::Past),
@@ -136,10 +141,20 @@ fn frame_len(frame: &Frame<'_>) -> usize {
     frame.header_len() + frame.sealed().len()
 }
 
-/// Both ids have the same length.
-fn name_key_a(message: &mut Message) {
-    let id_at = KEY_REFERENCE_OFFSET + 1;
-    overwrite(message, |_| id_at, |bytes| bytes[..KEY_A.len()].copy_from_slice(KEY_A.as_bytes()));
+/// A frame with the key reference of another one: no key is derived from it, so only the key
+/// itself can tell.
+pub(super) fn with_key_reference_of(other: &Bytes, frame: &Bytes) -> Result<Bytes, CryptoError> {
+    let (from, to) = (reference_of(other)?, reference_of(frame)?);
+    let head = &frame[..KEY_REFERENCE_OFFSET];
+    let mut spliced = [head, &other[from], &frame[to.end..]].concat();
+    let header_len = Frame::parse(frame)?.header_len() + spliced.len() - frame.len();
+    spliced[HEADER_LEN_OFFSET..HEADER_LEN_OFFSET + 2]
+        .copy_from_slice(&(header_len as u16).to_be_bytes());
+    Ok(spliced.into())
+}
+
+fn reference_of(frame: &[u8]) -> Result<Range<usize>, CryptoError> {
+    Ok(KEY_REFERENCE_OFFSET..Frame::parse(frame)?.header_len() - COMMITMENT_BYTES)
 }
 
 fn redate(message: &mut Message) {
@@ -151,14 +166,7 @@ fn redate(message: &mut Message) {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::stage::KEY_B;
     use super::*;
-
-    #[test]
-    fn the_keys_can_be_named_in_place_of_each_other() {
-        assert_ne!(KEY_A, KEY_B);
-        assert_eq!(KEY_A.len(), KEY_B.len());
-    }
 
     #[test]
     fn names_are_unique_and_fit_their_column() {

@@ -1,7 +1,10 @@
 //! `sealmq demo`: three roles on one broker, a key rotation, and attacks.
 
 mod attacks;
+mod counting;
+mod impostor;
 mod input;
+mod keys;
 mod needles;
 mod observer;
 mod outsider;
@@ -22,14 +25,16 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use self::input::Input;
+use self::keys::Keys;
 use self::queues::{Queues, USUAL_PREFIX};
-use self::report::{Report, TransportReport};
+use self::report::{KeysReport, Place, Report, TransportReport};
 use self::stage::Stage;
 use self::trial::Outcome;
 use crate::broker::{self, Broker};
 use crate::cli::{EXIT_CODES, block_on};
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::keys::{self as key_services, KeySource, Opening, Purpose};
 use crate::output::{self, Style};
 
 /// Shows sealed messages under way, a key rotation, and attacks that are refused.
@@ -38,6 +43,9 @@ use crate::output::{self, Style};
 /// queue. The observer reads what the broker stores and has no key. Then someone with full write
 /// access to the broker attacks; each attack is carried out for real, and what became of it is read
 /// in the dead-letter queue. Keys end with the demo, and so do the queues that it made.
+///
+/// With --keys a key service wraps: for two tenants that are made for the demo and shredded after
+/// it, whatever came of it.
 ///
 /// With --role only one of the three runs, with the keys of a file: start each in a terminal of its
 /// own.
@@ -53,6 +61,15 @@ pub(crate) struct Arguments {
     /// --features nats,sqs,servicebus
     #[arg(long, value_name = "TRANSPORT", default_value = "memory")]
     transport: String,
+    /// The keys: memory, vault: or vault://HOST:PORT or vault:URL, aws-kms: or aws-kms:URL, azure:
+    /// or azure:URL, postgres: or postgres://USER@HOST/DATABASE, pkcs11:, file:PATH
+    ///
+    /// The rest comes from the environment: SEALMQ_VAULT_…, SEALMQ_AWS_… and those of the AWS
+    /// tools, SEALMQ_AZURE_…, SEALMQ_POSTGRES_… and SEALMQ_MASTER_KEY_…, SEALMQ_PKCS11_…; file:
+    /// is a keyring of sealmq keyring. docs/key-management.md has what each needs. All but memory
+    /// and file: must be built in: --features vault,aws-kms,azure-keyvault,postgres,pkcs11
+    #[arg(long, value_name = "KEYS", default_value = "memory")]
+    keys: String,
     /// Uses the queues PREFIX-webhooks, -answers, -payments and -globex-webhooks, which must be
     /// there and empty; without it, the demo makes queues and removes them
     #[arg(long, value_name = "PREFIX", value_parser = queues::check_prefix)]
@@ -92,19 +109,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let broker = broker::open(&arguments.transport)?;
     #[cfg(unix)]
     if let Some(role) = arguments.process.role {
+        if arguments.keys != "memory" {
+            let reason = "--keys: not with --role, whose keys are those of --keyring FILE";
+            return Err(CliError::usage(reason));
+        }
         return process::run(role, arguments, &*broker, &input);
     }
-    #[cfg(unix)]
-    if arguments.process.says_how_keys_are_protected() {
-        let reason = "--passphrase-file and --in-the-clear go with --role and --keyring";
-        return Err(CliError::usage(reason));
-    }
+    let keys = open_keys(arguments)?;
     if broker.kind() == "memory" && arguments.queues.is_some() {
         let reason = "--queues: the memory broker has no queues but those of the demo";
         return Err(CliError::usage(reason));
     }
     let count = arguments.count.map_or(input.bodies.len(), |count| count as usize);
-    let report = block_on(set_and_perform(arguments, &*broker, &input, count))?;
+    let report = block_on(set_and_perform(arguments, &*broker, keys, &input, count))?;
     if arguments.json {
         output::print_json(&report)?;
     } else {
@@ -116,15 +133,53 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
 }
 
-/// Makes the queues, or looks whether those of somebody are fit; performs; removes what was made,
+/// The key service, if one is named.
+fn open_keys(arguments: &Arguments) -> Result<Option<Box<dyn KeySource>>, CliError> {
+    #[cfg(unix)]
+    if arguments.process.protection().is_given() && !arguments.keys.starts_with("file:") {
+        let reason = "--passphrase-file and --in-the-clear go with --keys file:, or with --role \
+                      and --keyring";
+        return Err(CliError::usage(reason));
+    }
+    let opening = Opening {
+        purpose: Purpose::Demo,
+        #[cfg(unix)]
+        protection: arguments.process.protection(),
+        #[cfg(not(unix))]
+        protection: std::marker::PhantomData,
+    };
+    key_services::open(&arguments.keys, &opening)
+}
+
+/// Makes the keys and what has to be there besides; performs; shreds the tenants of the keys,
 /// whatever came of it.
 async fn set_and_perform(
     arguments: &Arguments,
     broker: &dyn Broker,
+    source: Option<Box<dyn KeySource>>,
     input: &Input,
     count: usize,
 ) -> Result<Report, CliError> {
     let interrupt = Interrupt::listen()?;
+    let keys = Keys::make(source).await?;
+    let performed = set_queues_and_perform(arguments, broker, &keys, input, count, &interrupt);
+    let performed = performed.await;
+    let ended = keys.end().await;
+    let mut report = performed?;
+    report.keys.end(&keys, ended?);
+    Ok(report)
+}
+
+/// Makes the queues, or looks whether those of somebody are fit; performs; removes what was made,
+/// whatever came of it.
+async fn set_queues_and_perform(
+    arguments: &Arguments,
+    broker: &dyn Broker,
+    keys: &Keys,
+    input: &Input,
+    count: usize,
+    interrupt: &Interrupt,
+) -> Result<Report, CliError> {
     let makes_queues = broker.makes_queues() && arguments.queues.is_none();
     let queues = match (&arguments.queues, broker.kind()) {
         (Some(prefix), _) => Queues::named(prefix),
@@ -143,7 +198,8 @@ async fn set_and_perform(
         queues: queues.all().map(str::to_owned).to_vec(),
         makes_queues,
     };
-    let performance = perform(broker, &queues, input, count, arguments.weaken, transport);
+    let place = Place { weakened: arguments.weaken, transport };
+    let performance = perform(broker, &queues, keys, input, count, place);
     let performed = tokio::select! {
         performed = performance => performed,
         () = interrupt.happens() => Err(CliError::failed("interrupted")),
@@ -158,20 +214,22 @@ async fn set_and_perform(
 async fn perform(
     broker: &dyn Broker,
     queues: &Queues,
+    keys: &Keys,
     input: &Input,
     count: usize,
-    weaken: Option<Defence>,
-    transport: TransportReport,
+    place: Place,
 ) -> Result<Report, CliError> {
     let started = Instant::now();
-    let stage = Stage::new(broker, queues, weaken).await?;
+    let stage = Stage::new(broker, queues, keys, place.weakened).await?;
     let performed = async {
         let traffic = roles::exchange(&stage, input, count).await?;
+        let asked = KeysReport::new(keys, traffic.initiator.sent + traffic.responder.answers_sent);
         let outcome = match traffic.rotation.failures {
-            0 => trial::attack(&stage, &input.bodies).await?,
+            0 => trial::attack(&stage, &input.bodies, traffic.old_frame.clone()).await?,
             _ => Outcome::default(), // lost messages would turn up among the forged ones
         };
-        Ok(Report::new(input, count, weaken, transport, traffic, outcome, started.elapsed()))
+        let elapsed = started.elapsed();
+        Ok(Report::new(input, count, place, asked, traffic, outcome, elapsed))
     };
     let performed = performed.await;
     stage.close().await;

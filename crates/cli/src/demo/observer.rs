@@ -3,19 +3,19 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use sealmq::Message;
-use sealmq::format::{Frame, KEY_REFERENCE_OFFSET};
+use sealmq::format::{Frame, KEY_REFERENCE_OFFSET, KeyReference};
+use sealmq::{Bytes, KeyManagementService, Message};
 use serde::Serialize;
 
+use super::attacks::COMMITMENT_BYTES;
 use super::input::Body;
+use super::keys::kek_version;
 use super::needles::{Needles, WINDOW_BYTES};
 use super::outsider::Outsider;
 use super::stage::{Stage, broken};
 use crate::error::CliError;
 use crate::output::hex;
 
-/// Length of the commitment, the last part of a header.
-const COMMITMENT_BYTES: usize = 32;
 /// Frames shown in full detail.
 const SAMPLES: usize = 3;
 /// Bytes of a frame that are shown.
@@ -36,6 +36,12 @@ pub(super) struct Notes {
     /// What is looked for: the bodies, which the observer itself does not know.
     pub(super) needles: Needles,
     pub(super) report: ObserverReport,
+    /// The first frame there was.
+    pub(super) first_frame: Option<Bytes>,
+    /// The version of the KEK in each frame, by the id of its message.
+    kek_versions: HashMap<String, String>,
+    /// Who reads that version, where a key service wraps.
+    reader: Option<Arc<dyn KeyManagementService>>,
 }
 
 /// What the observer saw.
@@ -90,9 +96,10 @@ pub(super) struct Sample {
 
 impl Observer {
     /// An observer of the stage's broker, and the bodies that must not be seen.
-    pub(super) fn new(stage: &Stage, bodies: &[Body]) -> Self {
+    pub(super) fn new(stage: &Stage<'_>, bodies: &[Body]) -> Self {
         let mut notes = Notes::about(bodies);
         notes.report.peeks = stage.outsider.can_peek();
+        notes.reader = stage.keys.reader();
         Self { outsider: Arc::clone(&stage.outsider), known: HashMap::new(), notes }
     }
 
@@ -123,14 +130,33 @@ impl Notes {
             ..Search::default()
         };
         let report = ObserverReport { search, ..ObserverReport::default() };
-        Self { needles, report }
+        let (first_frame, kek_versions, reader) = (None, HashMap::new(), None);
+        Self { needles, report, first_frame, kek_versions, reader }
+    }
+
+    /// The version of the KEK that the frame of this message named; none where keys have names.
+    pub(super) fn take_kek_version(&mut self, message_id: &str) -> Option<String> {
+        self.kek_versions.remove(message_id)
+    }
+
+    fn note_key(&mut self, message: &Message, frame: &Frame<'_>) {
+        self.first_frame.get_or_insert_with(|| message.body.clone());
+        if let (Some(reader), KeyReference::Wrapped(deks)) = (&self.reader, frame.key_reference())
+            && let Some(version) = deks.iter().next().and_then(|dek| reader.version_of(dek.wrapped))
+        {
+            self.kek_versions.insert(message.id.clone(), kek_version(version));
+        }
     }
 
     /// Notes a message, and what there is to see of it.
     pub(super) fn note(&mut self, queue: &str, message: &Message) -> Sample {
-        let report = &mut self.report;
         let mut sample = Sample::of(queue, message);
-        let found = match Frame::parse(&message.body) {
+        let frame = Frame::parse(&message.body);
+        if let Ok(frame) = &frame {
+            self.note_key(message, frame);
+        }
+        let report = &mut self.report;
+        let found = match frame {
             Ok(frame) => {
                 let key_id = frame.key_reference().label().to_owned();
                 keep(&mut report.cleartext.key_ids, Some(&key_id));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::observer::MAX_VALUES;
-use super::report::Report;
+use super::report::{KeysReport, Report};
 use super::trial::AttackReport;
 use crate::output::{Style, printable, thousands};
 
@@ -51,9 +51,26 @@ impl Page {
         for queue in &report.transport.queues {
             self.line(&format!("             {queue}"));
         }
+        self.keys(&report.keys);
         if let Some(defence) = report.weakened {
             let note = format!("The responder was weakened on purpose: {defence:?}");
             self.line(&self.style.bad(&note));
+        }
+    }
+
+    fn keys(&mut self, keys: &KeysReport) {
+        self.line(&format!("  keys       {}", shortened(&keys.source, 67)));
+        let fate = match keys.shredded {
+            None => return,
+            Some(true) => "made for this run, shredded after it",
+            Some(false) => "made for this run, and STAY: this client may not shred",
+        };
+        self.line(&format!("  tenants    {fate}"));
+        for tenant in &keys.tenants {
+            self.line(&format!("             {}", shortened(tenant, 67)));
+        }
+        if let Some(remains) = keys.remains {
+            self.line(&format!("             of each there is left: {}", shortened(remains, 44)));
         }
     }
 
@@ -142,19 +159,31 @@ impl Page {
     fn rotation(&mut self, report: &Report) {
         let rotation = &report.rotation;
         self.heading("A key rotation in the middle, without a pause");
-        let (from, to) = (rotation.from, rotation.to);
+        let (from, to) = (&rotation.from, &rotation.to);
         let (requests, answers) =
             (&report.roles.responder.requests_by_key, &report.roles.initiator.answers_by_key);
         for key in [from, to] {
             let [requests, answers] =
                 [requests, answers].map(|by_key| thousands(by_key.get(key).copied().unwrap_or(0)));
-            self.line(&format!("  {key:<12} {requests:>9} requests {answers:>9} answers"));
+            self.line(&format!("  {key:<14} {requests:>9} requests {answers:>9} answers"));
         }
         let [in_flight, failures] = [rotation.in_flight, rotation.failures].map(thousands);
         self.line(&format!(
-            "  {in_flight} requests under {from} were in the queue when it was rotated; \
+            "  {in_flight} requests under {from} were in the queue when it rotated; \
              {failures} failures"
         ));
+        self.calls(&report.keys);
+    }
+
+    fn calls(&mut self, keys: &KeysReport) {
+        if keys.tenants.is_empty() {
+            return;
+        }
+        let [calls, messages] = [keys.total_calls, keys.messages].map(thousands);
+        self.line(&format!("  {calls} calls to the key service for {messages} messages:"));
+        let calls = keys.calls.iter().map(|(name, count)| format!("{} {name}", thousands(*count)));
+        let calls = calls.collect::<Vec<_>>().join(", ");
+        self.line(&format!("  {}", shortened(&calls, 78)));
     }
 
     fn attacks(&mut self, report: &Report) {

@@ -1,5 +1,6 @@
 //! Everything that the demo found, and whether all of it is as it must be.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use serde::Serialize;
 use super::Defence;
 use super::attacks::ATTACKS;
 use super::input::Input;
+use super::keys::{Fate, Keys};
 use super::observer::ObserverReport;
 use super::roles::{InitiatorReport, ResponderReport, RotationReport, Traffic};
 use super::trial::{AttackReport, Outcome};
@@ -20,6 +22,7 @@ pub(super) struct Report {
     /// The defence that was taken from the responder, on purpose.
     pub(super) weakened: Option<Defence>,
     pub(super) transport: TransportReport,
+    pub(super) keys: KeysReport,
     pub(super) input: InputReport,
     pub(super) roles: Roles,
     pub(super) rotation: RotationReport,
@@ -29,7 +32,14 @@ pub(super) struct Report {
     pub(super) elapsed_ms: u64,
 }
 
-/// Where all of it happened.
+/// Where all of it happened, and against whom.
+pub(super) struct Place {
+    /// The defence that was taken from the responder, on purpose.
+    pub(super) weakened: Option<Defence>,
+    pub(super) transport: TransportReport,
+}
+
+/// The broker and its queues.
 #[derive(Debug, Serialize)]
 pub(super) struct TransportReport {
     pub(super) name: &'static str,
@@ -37,6 +47,46 @@ pub(super) struct TransportReport {
     pub(super) queues: Vec<String>,
     /// Whether the demo made the queues, and removes them.
     pub(super) makes_queues: bool,
+}
+
+/// Where the keys come from, and how often a key service was asked.
+#[derive(Debug, Serialize)]
+pub(super) struct KeysReport {
+    pub(super) name: &'static str,
+    pub(super) source: String,
+    /// Whose KEKs were made for this run; nobody's where keys have names.
+    pub(super) tenants: Vec<String>,
+    /// The calls of initiator and responder while they exchanged messages, by operation; the
+    /// rotation is none of theirs.
+    pub(super) calls: BTreeMap<&'static str, usize>,
+    /// All of these calls …
+    pub(super) total_calls: usize,
+    /// … for so many messages, answers included.
+    pub(super) messages: usize,
+    /// Whether the tenants were shredded at the end, and are refused since; nothing without any.
+    pub(super) shredded: Option<bool>,
+    /// What is left of each of them.
+    pub(super) remains: Option<&'static str>,
+}
+
+impl KeysReport {
+    /// What is known before the end.
+    pub(super) fn new(keys: &Keys, messages: usize) -> Self {
+        let (calls, tenants) = (keys.calls(), keys.tenants());
+        let (name, source, tenants) = match keys.source() {
+            None => ("memory", "named keys in memory, end with this program".to_owned(), vec![]),
+            Some(source) => (source.kind(), source.describe(), vec![tenants.acme, tenants.globex]),
+        };
+        let total_calls = calls.values().sum();
+        let (shredded, remains) = (None, None);
+        Self { name, source, tenants, calls, total_calls, messages, shredded, remains }
+    }
+
+    /// What became of the tenants.
+    pub(super) fn end(&mut self, keys: &Keys, fate: Option<Fate>) {
+        self.shredded = fate.map(|fate| fate == Fate::Shredded);
+        self.remains = keys.source().filter(|_| self.shredded == Some(true)).map(|s| s.remains());
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -58,14 +108,15 @@ impl Report {
     pub(super) fn new(
         input: &Input,
         count: usize,
-        weakened: Option<Defence>,
-        transport: TransportReport,
+        place: Place,
+        keys: KeysReport,
         traffic: Traffic,
         outcome: Outcome,
         elapsed: Duration,
     ) -> Self {
         let Outcome { attacks, not_empty } = outcome;
-        let Traffic { initiator, responder, observer, rotation } = traffic;
+        let Place { weakened, transport } = place;
+        let Traffic { initiator, responder, observer, rotation, .. } = traffic;
         let bytes = (0..count).map(|index| input.body(index).text.len()).sum();
         let (name, lines) = (input.name.clone(), input.bodies.len());
         let mut report = Self {
@@ -73,6 +124,7 @@ impl Report {
             problems: Vec::new(),
             weakened,
             transport,
+            keys,
             input: InputReport { name, lines, messages: count, bytes },
             roles: Roles { initiator, responder, observer },
             rotation,
@@ -125,8 +177,8 @@ impl Report {
         expect("bodies found by the control", search.control_bodies_found, search.control_bodies);
         let before = self.rotation.after_requests;
         let under = |key: &str| responder.requests_by_key.get(key).copied().unwrap_or_default();
-        expect("requests under the key before the rotation", under(self.rotation.from), before);
-        expect("requests under the key after it", under(self.rotation.to), count - before);
+        expect("requests under the key before the rotation", under(&self.rotation.from), before);
+        expect("requests under the key after it", under(&self.rotation.to), count - before);
         expect("attacks tried", self.attacks.len(), ATTACKS.len());
         for source in &self.not_empty {
             problems.push(format!("messages were left over in {source}"));

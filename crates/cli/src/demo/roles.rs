@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::input::{Body, Input};
 use super::observer::{Observer, ObserverReport};
-use super::stage::{KEY_A, KEY_B, Stage, WAIT, answer, broken, request};
+use super::stage::{Stage, WAIT, answer, broken, request};
 use crate::error::CliError;
 use crate::output::{Progress, printable};
 
@@ -21,6 +21,8 @@ pub(super) struct Traffic {
     pub(super) responder: ResponderReport,
     pub(super) observer: ObserverReport,
     pub(super) rotation: RotationReport,
+    /// A frame from before the rotation, as anybody may have kept one.
+    pub(super) old_frame: Option<Bytes>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -49,8 +51,9 @@ pub(super) struct ResponderReport {
 
 #[derive(Debug, Serialize)]
 pub(super) struct RotationReport {
-    pub(super) from: &'static str,
-    pub(super) to: &'static str,
+    /// The key of the requests before it, or the version of its KEK.
+    pub(super) from: String,
+    pub(super) to: String,
     pub(super) after_requests: usize,
     /// Requests under the key before that were still in the queue when it was rotated.
     pub(super) in_flight: usize,
@@ -90,7 +93,7 @@ impl Acknowledgement {
 
 /// Sends `count` requests and has each answered; the key rotates after the first half of them.
 pub(super) async fn exchange(
-    stage: &Stage,
+    stage: &Stage<'_>,
     input: &Input,
     count: usize,
 ) -> Result<Traffic, CliError> {
@@ -99,17 +102,21 @@ pub(super) async fn exchange(
     let mut observer = Observer::new(stage, &input.bodies);
     let mut progress = Progress::new("messages", count);
     let (after_requests, mut in_flight) = (count.div_ceil(2), 0);
+    let (mut from, mut to) = (String::new(), String::new());
     for index in 0..count + AHEAD {
         if index < count && initiator.send(input.body(index), input.source).await {
             observer.look(&stage.queues.requests).await?;
         }
         if index + 1 == after_requests {
             in_flight = initiator.report.sent - responder.report.opened;
-            stage.rotate()?;
+            to = stage.keys.rotate().await?;
         }
         if index >= AHEAD && responder.answer_one(&mut observer, &initiator.waiting).await {
             observer.look(&stage.queues.answers).await?;
-            initiator.take_answer().await;
+            initiator.take_answer(&mut observer).await;
+            if from.is_empty() {
+                from = responder.report.requests_by_key.keys().next().cloned().unwrap_or_default();
+            }
         }
         if !(initiator.report.failures.is_empty() && responder.report.failures.is_empty()) {
             break; // what follows would only wait for what does not come
@@ -118,13 +125,14 @@ pub(super) async fn exchange(
     }
     let (initiator, responder) = (initiator.report, responder.report);
     let rotation = RotationReport {
-        from: KEY_A,
-        to: KEY_B,
+        from,
+        to,
         after_requests,
         in_flight,
         failures: initiator.failures.len() + responder.failures.len(),
     };
-    Ok(Traffic { initiator, responder, observer: observer.notes.report, rotation })
+    let (observer, old_frame) = (observer.notes.report, observer.notes.first_frame);
+    Ok(Traffic { initiator, responder, observer, rotation, old_frame })
 }
 
 struct Initiator {
@@ -136,7 +144,7 @@ struct Initiator {
 }
 
 impl Initiator {
-    fn new(stage: &Stage) -> Result<Self, CliError> {
+    fn new(stage: &Stage<'_>) -> Result<Self, CliError> {
         let requests = stage.initiator.clone();
         let answers = requests.for_queue(&stage.queues.answers).map_err(broken)?;
         let (waiting, report) = (HashMap::new(), InitiatorReport::default());
@@ -161,16 +169,16 @@ impl Initiator {
         }
     }
 
-    async fn take_answer(&mut self) {
-        if let Err(failure) = self.try_take_answer().await {
+    async fn take_answer(&mut self, observer: &mut Observer) {
+        if let Err(failure) = self.try_take_answer(observer).await {
             self.report.failures.push(failure);
         }
     }
 
-    async fn try_take_answer(&mut self) -> Result<(), String> {
+    async fn try_take_answer(&mut self, observer: &mut Observer) -> Result<(), String> {
         let answer = receive_one(&self.answers).await?;
         self.report.answers_opened += 1;
-        count_key(&mut self.report.answers_by_key, &answer);
+        count_key(&mut self.report.answers_by_key, &answer, observer);
         let request_id = answer.message.message.correlation_id.clone().unwrap_or_default();
         let Some(body) = self.waiting.remove(&request_id) else {
             return Err("an answer belongs to no request".to_owned());
@@ -192,7 +200,7 @@ struct Responder {
 }
 
 impl Responder {
-    fn new(stage: &Stage) -> Result<Self, CliError> {
+    fn new(stage: &Stage<'_>) -> Result<Self, CliError> {
         let requests = stage.responder.clone();
         let answers = requests.for_queue(&stage.queues.answers).map_err(broken)?;
         Ok(Self { requests, answers, report: ResponderReport::default() })
@@ -217,7 +225,7 @@ impl Responder {
         self.report.opened += 1;
         self.report.bytes_opened += request.body().len();
         self.report.first_opened.get_or_insert_with(|| Glimpse::of(request.body()));
-        count_key(&mut self.report.requests_by_key, &request);
+        count_key(&mut self.report.requests_by_key, &request, observer);
         let message = &request.message.message;
         if sent.get(&message.id) != Some(request.body()) {
             return Err("a request opened to another body than was sent".to_owned());
@@ -251,7 +259,14 @@ async fn complete(message: ReceivedMessage) -> Result<(), String> {
     message.complete().await.map(|_| ()).map_err(|failed| format!("{failed}: {}", failed.error))
 }
 
-fn count_key(by_key: &mut BTreeMap<String, usize>, message: &ReceivedMessage) {
-    let key = message.message.key_id().unwrap_or("none: not sealed");
-    *by_key.entry(key.to_owned()).or_default() += 1;
+/// By the name of the key that opened the message; or by the version of the KEK, which stood in the
+/// frame that the observer saw.
+fn count_key(
+    by_key: &mut BTreeMap<String, usize>,
+    message: &ReceivedMessage,
+    observer: &mut Observer,
+) {
+    let version = observer.notes.take_kek_version(&message.message.message.id);
+    let named = || message.message.key_id().unwrap_or("none: not sealed").to_owned();
+    *by_key.entry(version.unwrap_or_else(named)).or_default() += 1;
 }

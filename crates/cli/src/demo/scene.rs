@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealmq::local::MemoryKeyring;
+use sealmq::format::Frame;
 use sealmq::{Bytes, Clock, ManualClock, Message, QueueClient, Source, SystemClock};
 
-use super::attacks::{Act, Sealer};
+use super::attacks::{Act, Sealer, with_key_reference_of};
 use super::input::Body;
 use super::outsider::{Outsider, Stored};
 use super::queues::Queues;
-use super::stage::{KEY_B, Stage, WAIT, answer, broken, key_id, request};
+use super::stage::{Stage, WAIT, answer, broken, request};
 use crate::error::CliError;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -23,6 +23,8 @@ const TOO_EARLY: Duration = Duration::from_secs(10 * 60);
 pub(super) struct Scene {
     pub(super) attacker: Arc<Outsider>,
     queues: Queues,
+    /// A frame from before the rotation.
+    old_frame: Bytes,
     initiator: QueueClient,
     responder: QueueClient,
     /// The responder sends answers, the initiator reads them.
@@ -49,16 +51,20 @@ pub(super) struct Plan<'a> {
 }
 
 impl Scene {
-    pub(super) fn new(stage: &Stage) -> Result<Self, CliError> {
-        let queues = stage.queues.clone();
+    /// Everybody, who has seen `old_frame`, a frame from before the rotation.
+    pub(super) fn new(stage: &Stage<'_>, old_frame: Bytes) -> Result<Self, CliError> {
+        let (queues, keys) = (stage.queues.clone(), stage.keys);
         let now_ms = SystemClock::new().unix_ms();
         let client = || stage.client(&queues.requests);
-        let at = |unix_ms| client().with_clock(Arc::new(ManualClock::at_unix_ms(unix_ms)));
-        let with_own_key = |id: &str| {
-            let keys = MemoryKeyring::generate(key_id(id)?).map_err(broken)?;
-            client().with_key_provider(Arc::new(keys)).build().map_err(broken)
+        let at = |unix_ms| {
+            let clock = Arc::new(ManualClock::at_unix_ms(unix_ms));
+            keys.give_more(client().with_clock(clock))
         };
+        let seen = Frame::parse(&old_frame).map_err(broken)?;
+        let (stranger, impostor) =
+            (keys.give_unknown(client())?, keys.give_false(client(), &seen)?);
         let globex = stage.client(&queues.globex_requests).with_logical_queue(&queues.requests);
+        let globex = keys.give_more(globex).with_tenant(&stage.tenants.globex);
         Ok(Self {
             attacker: Arc::clone(&stage.outsider),
             initiator: stage.initiator.clone(),
@@ -66,12 +72,13 @@ impl Scene {
             answering: stage.responder.for_queue(&queues.answers).map_err(broken)?,
             answered: stage.initiator.for_queue(&queues.answers).map_err(broken)?,
             payments: stage.responder.for_queue(&queues.payments).map_err(broken)?,
-            globex: globex.with_tenant("globex").build().map_err(broken)?,
-            stranger: with_own_key("strangers-key")?,
-            impostor: with_own_key(KEY_B)?,
+            globex: globex.build().map_err(broken)?,
+            stranger: stranger.build().map_err(broken)?,
+            impostor: impostor.build().map_err(broken)?,
             past: at(now_ms.saturating_sub(ms(TOO_OLD))).build().map_err(broken)?,
             future: at(now_ms.saturating_add(ms(TOO_EARLY))).build().map_err(broken)?,
             queues,
+            old_frame,
         })
     }
 
@@ -91,6 +98,12 @@ impl Scene {
                 let twin = self.seal(&self.initiator, body).await?;
                 let mut forged = twin.clone();
                 change(&mut forged);
+                plan(forged, requests, twin, requests)
+            }
+            Act::NameOldKey => {
+                let twin = self.seal(&self.initiator, body).await?;
+                let mut forged = twin.clone();
+                forged.body = with_key_reference_of(&self.old_frame, &twin.body).map_err(broken)?;
                 plan(forged, requests, twin, requests)
             }
             Act::MoveToAnotherQueue => {

@@ -4,26 +4,21 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealmq::local::MemoryKeyring;
 use sealmq::{
-    CryptoConfig, EncryptionKeyId, KeyProvider, Message, PlaintextPolicy, QueueClient,
-    QueueClientBuilder, Transport,
+    CryptoConfig, EncryptionKeyId, Message, PlaintextPolicy, QueueClient, QueueClientBuilder,
+    Transport,
 };
 use tokio::time::timeout;
 
 use super::Defence;
 use super::input::Body;
+use super::keys::{Keys, Side, Tenants};
 use super::outsider::Outsider;
 use super::queues::{self, Queues};
 use crate::broker::Broker;
 use crate::error::CliError;
 
-/// The key before the rotation, and the one after it.
-pub(super) const KEY_A: &str = "demo-key-a";
-pub(super) const KEY_B: &str = "demo-key-b";
-
-const ENVIRONMENT: &str = "demo";
-const TENANT: &str = "acme";
+pub(super) const ENVIRONMENT: &str = "demo";
 
 /// How long a message that must be there is waited for.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
@@ -31,10 +26,11 @@ pub(super) const WAIT: Duration = Duration::from_secs(5);
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// Everything there is. Each side has a connection of its own; what they share is the broker, and
-/// initiator and responder the store of keys.
-pub(super) struct Stage {
+/// initiator and responder the keys.
+pub(super) struct Stage<'a> {
     pub(super) queues: Queues,
-    pub(super) keys: MemoryKeyring,
+    pub(super) keys: &'a Keys,
+    pub(super) tenants: Tenants,
     pub(super) initiator: QueueClient,
     pub(super) responder: QueueClient,
     pub(super) outsider: Arc<Outsider>,
@@ -42,34 +38,30 @@ pub(super) struct Stage {
     connections: [Arc<dyn Transport>; 2],
 }
 
-impl Stage {
-    /// Connections and a first key; the responder does without the defence that is taken from it.
-    /// The queues are there already.
+impl<'a> Stage<'a> {
+    /// Connections and clients; the responder does without the defence that is taken from it.
+    /// Queues and keys are there already.
     pub(super) async fn new(
         broker: &dyn Broker,
         queues: &Queues,
+        keys: &'a Keys,
         weaken: Option<Defence>,
     ) -> Result<Self, CliError> {
         let connections = [queues::connect(broker).await?, queues::connect(broker).await?];
         let outsider = Arc::new(Outsider::new(queues::connect(broker).await?));
-        let keys = MemoryKeyring::generate(key_id(KEY_A)?).map_err(broken)?;
-        let client = |connection: &Arc<dyn Transport>| {
-            client(connection, Arc::new(keys.clone()), &queues.requests)
-        };
-        let initiator = client(&connections[0]).build().map_err(broken)?;
+        let tenants = keys.tenants();
+        let client = |connection| client(connection, &queues.requests, &tenants.acme);
+        let initiator = keys.give(Side::Initiator, client(&connections[0]))?;
+        let initiator = initiator.build().map_err(broken)?;
         let responder = client(&connections[1]).with_crypto(policy(weaken));
-        let responder = responder.build().map_err(broken)?;
-        Ok(Self { queues: queues.clone(), keys, initiator, responder, outsider, connections })
+        let responder = keys.give(Side::Responder, responder)?.build().map_err(broken)?;
+        let queues = queues.clone();
+        Ok(Self { queues, keys, tenants, initiator, responder, outsider, connections })
     }
 
-    /// A further client on the initiator's side.
+    /// A further client on the initiator's side, without keys yet.
     pub(super) fn client(&self, queue: &str) -> QueueClientBuilder {
-        client(&self.connections[0], Arc::new(self.keys.clone()), queue)
-    }
-
-    /// Makes key B; it seals from now on.
-    pub(super) fn rotate(&self) -> Result<(), CliError> {
-        self.keys.rotate(key_id(KEY_B)?).map_err(broken)
+        client(&self.connections[0], queue, &self.tenants.acme)
     }
 
     /// Closes the connections. The queues go next, so nothing in them needs to be saved.
@@ -80,18 +72,17 @@ impl Stage {
     }
 }
 
-/// A client of the demo's tenant.
+/// A client of this tenant, without keys yet.
 pub(super) fn client(
     transport: &Arc<dyn Transport>,
-    keys: Arc<dyn KeyProvider>,
     queue: &str,
+    tenant: &str,
 ) -> QueueClientBuilder {
     QueueClient::builder(queue)
         .with_transport(Arc::clone(transport))
-        .with_key_provider(keys)
         .with_crypto(CryptoConfig::strict())
         .with_environment(ENVIRONMENT)
-        .with_tenant(TENANT)
+        .with_tenant(tenant)
 }
 
 fn policy(weaken: Option<Defence>) -> CryptoConfig {

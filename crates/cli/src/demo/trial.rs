@@ -1,7 +1,7 @@
 //! Carries the attacks out, and reads in the dead-letter queues what became of each.
 
 use sealmq::transport::TransportError;
-use sealmq::{Message, QueueClient, RejectionOutcome, Source};
+use sealmq::{Bytes, Message, QueueClient, RejectionOutcome, Source};
 use serde::Serialize;
 
 use super::attacks::{ATTACKS, Attack};
@@ -43,9 +43,15 @@ pub(super) struct Outcome {
     pub(super) not_empty: Vec<String>,
 }
 
-/// Carries out every attack, on one body after the other.
-pub(super) async fn attack(stage: &Stage, bodies: &[Body]) -> Result<Outcome, CliError> {
-    let scene = Scene::new(stage)?;
+/// Carries out every attack, on one body after the other. The attackers have seen `old_frame`, a
+/// frame from before the rotation.
+pub(super) async fn attack(
+    stage: &Stage<'_>,
+    bodies: &[Body],
+    old_frame: Option<Bytes>,
+) -> Result<Outcome, CliError> {
+    let old_frame = old_frame.ok_or_else(|| broken("nobody has seen a sealed message"))?;
+    let scene = Scene::new(stage, old_frame)?;
     let mut outcome = Outcome::default();
     let mut progress = Progress::new("attacks", ATTACKS.len());
     for (attack, body) in ATTACKS.iter().zip(bodies.iter().cycle()) {

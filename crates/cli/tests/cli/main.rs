@@ -5,8 +5,18 @@
 mod demo;
 mod input;
 mod inspect;
+#[cfg(any(
+    feature = "aws-kms",
+    feature = "azure-keyvault",
+    feature = "pkcs11",
+    feature = "postgres",
+    feature = "vault"
+))]
+mod key_services;
 #[cfg(unix)]
 mod keyring;
+mod keys;
+mod lifecycle;
 #[cfg(unix)]
 mod roles;
 mod support;

@@ -54,7 +54,14 @@ pub(crate) fn program() -> Command {
 }
 
 /// A variable that names a server; a test without its server fails.
-#[cfg(any(feature = "nats", feature = "sqs", feature = "servicebus"))]
+#[cfg(any(
+    feature = "aws-kms",
+    feature = "azure-keyvault",
+    feature = "nats",
+    feature = "postgres",
+    feature = "servicebus",
+    feature = "sqs"
+))]
 pub(crate) fn required(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: cargo xtask servers up, and cargo xtask servers env")

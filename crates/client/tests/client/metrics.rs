@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use metrics_util::MetricKind;
-use sealmq_crypto_core::KeyErrorKind;
+use sealmq_crypto_core::{KeyErrorKind, KeyManagementService, TenantId};
 use sealmq_keys_local::MemoryKms;
 use sealmq_queue_core::Message;
 
 use crate::support::{
-    LOCK, Metrics, QUEUE, SECOND, SwitchedKms, World, key_id, next_opened, next_rejected, sealing,
-    take_texts, with_body,
+    LOCK, MINUTE, Metrics, QUEUE, SECOND, SwitchedKms, World, key_id, next_opened, next_rejected,
+    sealing, take_texts, with_body,
 };
 
 fn encrypted(value: &'static str) -> [(&'static str, &'static str); 2] {
@@ -164,8 +164,37 @@ async fn the_key_in_use_is_a_gauge_that_moves_with_a_rotation() {
         client.send(Message::new("body")).await.unwrap();
     })
     .await;
-    let active = |id| metrics.gauge("queue_active_key", &[("key_id", id)]);
+    let active = |id| metrics.gauge("queue_active_key", &[("key_id", id), ("kek_version", "")]);
     assert_eq!((active("orders-1"), active("orders-2")), (Some(0.0), Some(1.0)));
+}
+
+/// The same with a key service, whose alias stays: the version of its KEK is what moves, once the
+/// DEK in use is due.
+#[tokio::test(start_paused = true)]
+async fn the_kek_version_in_use_is_a_gauge_that_moves_with_a_rotation() {
+    for due in [false, true] {
+        let ((), metrics) = Metrics::of(async {
+            let (world, kms) = (World::new(), MemoryKms::new());
+            let client = world.keyless(sealing()).with_tenant("acme");
+            let client = client.with_key_management("main", Arc::new(kms.clone())).build().unwrap();
+            client.send(Message::new("body")).await.unwrap();
+            kms.rotate_kek(&TenantId::new("acme").unwrap()).await.unwrap();
+            if due {
+                tokio::time::advance(61 * MINUTE).await;
+            }
+            for _ in 0..2 {
+                client.send(Message::new("body")).await.unwrap();
+                tokio::task::yield_now().await; // the successor is fetched in the background
+            }
+        })
+        .await;
+        let active = |version| {
+            let labels = [("key_id", "main"), ("kek_version", version)];
+            metrics.gauge("queue_active_key", &labels)
+        };
+        let expected = if due { (Some(0.0), Some(1.0)) } else { (Some(1.0), None) };
+        assert_eq!((active("1"), active("2")), expected, "due: {due}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +214,7 @@ async fn there_are_no_metrics_but_the_documented_ones() {
             (MetricKind::Counter, vec!["operation", "outcome", "service"]),
         ),
         ("queue_key_service_seconds", (MetricKind::Histogram, vec!["operation", "service"])),
-        ("queue_active_key", (MetricKind::Gauge, vec!["key_id"])),
+        ("queue_active_key", (MetricKind::Gauge, vec!["kek_version", "key_id"])),
     ]
     .into_iter()
     .collect();

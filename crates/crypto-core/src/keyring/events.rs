@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::clock::Clock;
-use crate::keys::KeyError;
+use crate::keys::{KekVersion, KeyError};
 
 /// Something an operator may want to count.
 #[non_exhaustive]
@@ -34,6 +34,9 @@ pub enum KeyEvent<'a> {
     SealingKeyChanged {
         /// The key id, or the alias of the first KEK.
         label: &'a str,
+        /// The version of that first KEK, as its service reads it off the wrapped DEK; none for a
+        /// named key.
+        kek_version: Option<KekVersion>,
     },
 }
 

@@ -112,7 +112,8 @@ impl NamedKeys {
         };
         let mut last = self.last_sealing.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref() != Some(&id) {
-            self.around.observe(KeyEvent::SealingKeyChanged { label: id.as_str() });
+            let label = id.as_str();
+            self.around.observe(KeyEvent::SealingKeyChanged { label, kek_version: None });
             *last = Some(id);
         }
         Ok(key)

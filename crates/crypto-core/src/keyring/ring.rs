@@ -225,6 +225,7 @@ impl Shared {
         let first = &self.keks[0];
         let call = first.service.generate_dek(context);
         let generated = self.around.measured(first.service.name(), "generate_dek", call).await?;
+        let kek_version = first.service.version_of(&generated.wrapped);
         let mut wrapped = vec![(Arc::clone(first), generated.wrapped)];
         for kek in &self.keks[1..] {
             let call = kek.service.encrypt_dek(&generated.dek, context);
@@ -244,7 +245,8 @@ impl Shared {
             let dek = opening_dek(&kek, &generated.dek, bytes, context)?;
             self.opening.insert(epoch, found_by, dek);
         }
-        self.around.observe(KeyEvent::SealingKeyChanged { label: key.label() });
+        let label = key.label();
+        self.around.observe(KeyEvent::SealingKeyChanged { label, kek_version });
         Ok(Arc::new(SealingDek::new(Arc::new(key), self.around.clock.monotonic())))
     }
 }

@@ -108,6 +108,13 @@ pub trait KeyManagementService: Send + Sync {
     /// What the service can do.
     fn capabilities(&self) -> KmsCapabilities;
 
+    /// The version of the KEK that a wrapped form names; `None` when the bytes are no form of this
+    /// service.
+    ///
+    /// It is read off the form, without I/O, and nothing authenticates it: for reports and metrics,
+    /// never for a decision.
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion>;
+
     /// A fresh DEK, also wrapped by the latest version of the tenant's KEK.
     ///
     /// # Errors

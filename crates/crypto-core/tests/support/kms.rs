@@ -105,6 +105,10 @@ impl KeyManagementService for FakeKms {
         KmsCapabilities::full(64)
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        wrapped.starts_with(b"fake:").then_some(KekVersion(1))
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         self.begin("generate_dek", context.tenant()).await?;
         let dek = EncryptionKey::generate().unwrap();

@@ -9,7 +9,7 @@ use sealmq_crypto_core::{
 use super::FileKeyring;
 use crate::error::creation_denied;
 use crate::random::random_key;
-use crate::wrap::{Kek, WRAPPED_LEN};
+use crate::wrap::{Kek, WRAPPED_LEN, WrappedForm};
 
 impl FileKeyring {
     /// Gives a tenant its first KEK, whatever the policy for first use; says which version wraps.
@@ -51,6 +51,10 @@ impl KeyManagementService for FileKeyring {
 
     fn capabilities(&self) -> KmsCapabilities {
         KmsCapabilities::full(WRAPPED_LEN)
+    }
+
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        WrappedForm::parse(wrapped).ok().map(|form| KekVersion(form.version))
     }
 
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {

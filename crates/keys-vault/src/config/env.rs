@@ -142,7 +142,15 @@ impl VaultTransitConfig {
         Setting::new(KEY_ADMINISTRATION, Kind::Flag, "may rotate and shred keys; true"),
     ]];
 
-    /// The configuration from [`VaultTransitConfig::SETTINGS`].
+    /// The configuration from the environment: [`VaultTransitConfig::SETTINGS`].
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the variable or field.
+    pub fn from_env() -> Result<Self, KeyError> {
+        Self::from_settings(&Settings::from_env())
+    }
+
+    /// The configuration from [`VaultTransitConfig::SETTINGS`], wherever they are kept.
     ///
     /// # Errors
     /// `InvalidInput` naming the variable or field.
@@ -166,7 +174,15 @@ impl VaultKvConfig {
         Setting::new(KV_ID_PREFIX, Kind::Text, "how key ids begin; NAME.v of the secret's name"),
     ]];
 
-    /// The configuration from [`VaultKvConfig::SETTINGS`].
+    /// The configuration from the environment: [`VaultKvConfig::SETTINGS`].
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the variable or field.
+    pub fn from_env() -> Result<Self, KeyError> {
+        Self::from_settings(&Settings::from_env())
+    }
+
+    /// The configuration from [`VaultKvConfig::SETTINGS`], wherever they are kept.
     ///
     /// # Errors
     /// `InvalidInput` naming the variable or field.

@@ -154,3 +154,20 @@ fn everything_can_come_from_the_environment() {
         assert_eq!(field(from(&variables)), expected, "{variables:?}");
     }
 }
+
+#[test]
+fn mount_and_prefix_come_from_the_environment() {
+    let of = |variables: &[(&str, &str)]| {
+        VaultTransitConfig::from_settings(&Settings::from_lookup(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        }))
+    };
+    assert_eq!(of(&[]).unwrap(), VaultTransitConfig::new());
+    let mount = ("SEALMQ_VAULT_TRANSIT_MOUNT", "team/transit");
+    let prefix = ("SEALMQ_VAULT_KEY_PREFIX", "orders-");
+    let expected = VaultTransitConfig::new().with_mount("team/transit").with_key_prefix("orders-");
+    assert_eq!(of(&[mount, prefix]).unwrap(), expected);
+    assert_eq!(field(of(&[("SEALMQ_VAULT_TRANSIT_MOUNT", "../x")])), "mount");
+    assert_eq!(field(of(&[("SEALMQ_VAULT_KEY_PREFIX", "7")])), "key_prefix");
+}

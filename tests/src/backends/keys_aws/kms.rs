@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region};
-use sealmq_crypto_core::{KekVersion, KeyErrorKind, KeyManagementService};
+use sealmq_crypto_core::{KeyErrorKind, KeyManagementService};
 use sealmq_keys_aws::{AwsKmsConfig, AwsKmsService};
 use sealmq_test_kit::HttpProxy;
 
 use super::kms_states::KmsStates;
 use super::{SECRET, address, connection, region, unique};
 use crate::keys::kms::{BadForm, KmsBackend, KmsHarness};
-use crate::outcome::{CaseResult, Stop};
+use crate::outcome::CaseResult;
 
 const ENDPOINT: &str = "SEALMQ_AWS_KMS_ENDPOINT";
 
@@ -43,11 +43,6 @@ fn refusals_of(form: BadForm) -> Vec<KeyErrorKind> {
         BadForm::Truncated | BadForm::Oversized => vec![K::ContextMismatch, K::Malformed],
         other => other.usual_refusals(),
     }
-}
-
-fn version_of(wrapped: &[u8]) -> CaseResult<KekVersion> {
-    let version = wrapped.first_chunk().ok_or_else(|| Stop::broken("a form has a version"))?;
-    Ok(KekVersion(u32::from_be_bytes(*version)))
 }
 
 /// KMS with keys of each tenant.
@@ -93,10 +88,6 @@ impl KmsHarness for PerTenantHarness {
 
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         Ok(service(&self.kms, self.config("ours").with_auto_create(false)).await?)
-    }
-
-    fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        version_of(wrapped)
     }
 
     fn refusals_of(&self, form: BadForm) -> Vec<KeyErrorKind> {
@@ -171,10 +162,6 @@ impl KmsHarness for SharedHarness {
 
     async fn stranger(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         Ok(service(&self.kms, AwsKmsConfig::shared([self.theirs.as_str()])).await?)
-    }
-
-    fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        version_of(wrapped)
     }
 
     fn refusals_of(&self, form: BadForm) -> Vec<KeyErrorKind> {

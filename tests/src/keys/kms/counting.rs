@@ -40,6 +40,10 @@ impl KeyManagementService for CountingKms {
         self.inner.capabilities()
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        self.inner.version_of(wrapped)
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         self.note("generate_dek");
         self.inner.generate_dek(context).await

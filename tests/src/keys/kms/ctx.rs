@@ -81,7 +81,8 @@ impl KmsCtx {
 
     /// The version of the KEK that wrapped this.
     pub fn version_of(&self, wrapped: &[u8]) -> CaseResult<KekVersion> {
-        self.harness().version_of(wrapped)
+        let version = self.service().version_of(wrapped);
+        version.ok_or_else(|| Stop::broken("a wrapped form names its version"))
     }
 
     /// The service opens the form, and it holds the DEK.

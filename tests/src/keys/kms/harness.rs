@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sealmq_crypto_core::{KekVersion, KeyErrorKind, KeyManagementService, TenantId};
+use sealmq_crypto_core::{KeyErrorKind, KeyManagementService, TenantId};
 use uuid::Uuid;
 
 use crate::outcome::{CaseResult, Stop};
@@ -47,11 +47,6 @@ pub trait KmsHarness: Send + Sync {
     /// again. Their versions may then be counted or not.
     fn rotations_of_two_clients_may_clash(&self) -> bool {
         false
-    }
-
-    /// The version of the KEK that a wrapped form names.
-    fn version_of(&self, _wrapped: &[u8]) -> CaseResult<KekVersion> {
-        Err(Stop::skip("a wrapped form does not show its version"))
     }
 
     /// A tenant that nobody used before, of at most 64 bytes.

@@ -26,6 +26,9 @@ use crate::interrupt::Interrupt;
 use crate::keyring::open_file;
 use crate::passphrase::Protection;
 
+/// Whose messages they are.
+const TENANT: &str = "acme";
+
 /// How long one receive waits: a signal is noticed within this time.
 const TURN: Duration = Duration::from_secs(1);
 /// The most messages that one receive gives.
@@ -155,16 +158,16 @@ impl Setting<'_> {
 
     /// Clients of the queue of requests, and of the queue of answers.
     fn clients(&self, keys: Arc<FileKeyring>) -> Result<(QueueClient, QueueClient), CliError> {
-        let requests = client(&self.transport, keys, &self.queues.requests);
-        let requests = requests.build().map_err(broken)?;
+        let requests = client(&self.transport, &self.queues.requests, TENANT);
+        let requests = requests.with_key_provider(keys).build().map_err(broken)?;
         let answers = requests.for_queue(&self.queues.answers).map_err(broken)?;
         Ok((requests, answers))
     }
 }
 
 impl RoleArguments {
-    /// Whether the command line says how a keyring is protected.
-    pub(super) fn says_how_keys_are_protected(&self) -> bool {
-        self.protection.is_given()
+    /// How a keyring file is protected.
+    pub(super) fn protection(&self) -> &Protection {
+        &self.protection
     }
 }

@@ -105,6 +105,10 @@ impl KeyManagementService for SwitchedKms {
         self.kms.capabilities()
     }
 
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        self.kms.version_of(wrapped)
+    }
+
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
         self.switch.pass().await?;
         let generated = self.kms.generate_dek(context).await?;

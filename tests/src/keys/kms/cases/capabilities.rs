@@ -10,6 +10,7 @@ use crate::outcome::CaseResult;
 pub(super) const CASES: &[Case<KmsCtx>] = cases! { "capabilities":
     every_client_declares_the_same [];
     the_longest_form_fits_into_a_frame [];
+    what_is_no_form_names_no_version [];
     the_name_is_there_and_stays [];
 };
 
@@ -30,6 +31,20 @@ async fn every_client_declares_the_same(ctx: KmsCtx) -> CaseResult {
 async fn the_longest_form_fits_into_a_frame(ctx: KmsCtx) -> CaseResult {
     let longest = ctx.service().capabilities().max_wrapped_len;
     check!((1..=FRAME_LIMIT).contains(&longest), "{longest} bytes fit into a frame");
+    Ok(())
+}
+
+/// Bytes that cannot be a form name no version, whoever is asked; a form names its own everywhere.
+async fn what_is_no_form_names_no_version(ctx: KmsCtx) -> CaseResult {
+    let service = ctx.service();
+    let longest = service.capabilities().max_wrapped_len;
+    for len in [0, 1, 3, longest + 1, longest + 1024] {
+        check_eq!(service.version_of(&vec![0x5a; len]), None, "{len} bytes are no form");
+    }
+    let (_, context) = ctx.used().await?;
+    let made = ctx.generate(&context).await?;
+    let (named, other) = (ctx.version_of(&made.wrapped)?, ctx.harness().client().await?);
+    check_eq!(other.version_of(&made.wrapped), Some(named), "every client reads the same version");
     Ok(())
 }
 

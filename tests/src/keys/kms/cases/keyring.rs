@@ -1,6 +1,7 @@
 //! The keyring on the service: messages flow, and the service is hardly asked.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use sealmq_crypto_core::CryptoErrorKind;
 
@@ -16,6 +17,7 @@ use crate::outcome::{CaseResult, Stop};
 pub(super) const CASES: &[Case<KmsCtx>] = cases! { "keyring":
     a_stream_of_messages_makes_one_call [];
     another_host_opens_a_stream_with_one_call [];
+    a_thousand_misses_at_once_make_one_call [] many_threads;
     hosts_that_start_at_once_share_a_tenant [] many_threads;
     a_rotation_during_traffic_fails_nothing [Rotation] many_threads slow;
     a_shredded_tenant_seals_and_opens_no_more [Deletion];
@@ -23,6 +25,10 @@ pub(super) const CASES: &[Case<KmsCtx>] = cases! { "keyring":
 
 /// How many messages make a stream.
 const STREAM: usize = 1000;
+
+/// How many tasks send and receive while the KEK is rotated.
+const TASKS: usize = 20;
+const ROTATIONS: usize = 3;
 
 /// A host that seals a stream and opens it again has the service make one DEK, and no more.
 async fn a_stream_of_messages_makes_one_call(ctx: KmsCtx) -> CaseResult {
@@ -51,6 +57,29 @@ async fn another_host_opens_a_stream_with_one_call(ctx: KmsCtx) -> CaseResult {
     Ok(())
 }
 
+/// Whoever needs a DEK that is not there waits for the one call that fetches it, to seal and to open.
+async fn a_thousand_misses_at_once_make_one_call(ctx: KmsCtx) -> CaseResult {
+    let (tenant, _) = ctx.unused()?;
+    let counted = |service| CountingKms::new(service);
+    let (sending, receiving) =
+        (counted(Arc::clone(ctx.service())), counted(ctx.harness().client().await?));
+    let (sender, _) = Host::with_service(Arc::clone(&sending) as Arc<_>, &tenant)?;
+    let (receiver, _) = Host::with_service(Arc::clone(&receiving) as Arc<_>, &tenant)?;
+    let sealed = at_once(STREAM, |number| {
+        let sender = sender.clone();
+        async move { sender.seal(number).await }
+    });
+    let sealed = sealed.await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let opened = at_once(STREAM, |number| {
+        let (receiver, sealed) = (receiver.clone(), sealed[number].clone());
+        async move { receiver.open(&sealed, number).await }
+    });
+    opened.await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+    check_eq!(sending.calls(), [("generate_dek", 1)].into(), "all seal by one call");
+    check_eq!(receiving.calls(), [("decrypt_dek", 1)].into(), "all open by one call");
+    Ok(())
+}
+
 /// Hosts that use a tenant for the first time at once open one another's messages.
 async fn hosts_that_start_at_once_share_a_tenant(ctx: KmsCtx) -> CaseResult {
     let (tenant, _) = ctx.unused()?;
@@ -71,27 +100,32 @@ async fn hosts_that_start_at_once_share_a_tenant(ctx: KmsCtx) -> CaseResult {
     Ok(())
 }
 
-/// While the KEK is rotated and DEKs are replaced, every message seals and opens.
+/// While the KEK is rotated and DEKs are replaced, every message of twenty tasks seals and opens.
 async fn a_rotation_during_traffic_fails_nothing(ctx: KmsCtx) -> CaseResult {
     let (tenant, _) = ctx.used().await?;
     let clients = [ctx.harness().client().await?, ctx.harness().client().await?];
-    let rotator = Arc::clone(ctx.service());
-    let outcomes = at_once(4, |n| {
+    let (rotator, rotated) = (Arc::clone(ctx.service()), Arc::new(AtomicBool::new(false)));
+    let outcomes = at_once(1 + TASKS, |n| {
         let (tenant, rotator) = (tenant.clone(), Arc::clone(&rotator));
-        let [sender, receiver] = clients.clone();
+        let ([sender, receiver], rotated) = (clients.clone(), Arc::clone(&rotated));
         async move {
             if n == 0 {
-                return rotate_slowly(&rotator, &tenant, 5).await;
+                let outcome = rotate_slowly(&rotator, &tenant, ROTATIONS).await;
+                rotated.store(true, Relaxed);
+                return outcome;
             }
-            // A new pair of hosts has nothing cached: each asks the service amid the rotations.
-            for round in 0..5 {
+            let mut is_last = false;
+            while !is_last {
+                is_last = rotated.load(Relaxed); // one more round under the last version
+                // A new pair of hosts has nothing cached: each asks the service amid the rotations.
                 let (sender, keyring) = Host::with_service(Arc::clone(&sender), &tenant)?;
                 let (receiver, _) = Host::with_service(Arc::clone(&receiver), &tenant)?;
-                for number in round * 20..round * 20 + 20 {
+                for number in 0..10 {
                     receiver.open(&sender.seal(number).await?, number).await?;
                     if number % 5 == 4 {
                         keyring.forget_tenant(&tenant); // so that the next seal has a new DEK
                     }
+                    tokio::task::yield_now().await; // a service in memory never waits by itself
                 }
             }
             Ok::<_, Stop>(())
