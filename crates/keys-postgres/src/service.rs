@@ -12,7 +12,7 @@ use sealmq_crypto_core::{
 use tokio_postgres::Transaction;
 
 use crate::client::{PostgresClient, own_session, own_transaction};
-use crate::error::creation_denied;
+use crate::error::{creation_denied, sql};
 use crate::keks::{self, Keks};
 use crate::master_key::MasterKeys;
 use crate::random::random_key;
@@ -204,6 +204,13 @@ impl KeyManagementService for PostgresKeyService {
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
         let operation = "shredding the KEKs of a tenant";
         own_transaction!(&self.db, operation, |tx| self.keks.shred_in(tx, tenant))
+    }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        own_session!(&self.db, "asking for health", |client| async {
+            client.simple_query("").await.map_err(|error| sql("asking for health", error))?;
+            Ok(())
+        })
     }
 }
 
