@@ -2,7 +2,7 @@
 
 use crate::report::Step;
 use crate::tools::{Workspace, run};
-use crate::{deny, tidy};
+use crate::{deny, features, tidy};
 
 /// The steps.
 ///
@@ -20,23 +20,17 @@ pub(crate) fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         Step::new("deny", "bans, licences and sources of dependencies", || {
             deny::check(workspace, false).map(|()| String::new())
         }),
-        Step::new(
-            "clippy",
-            "lints",
-            cargo(&[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--all-features",
-                "--",
-                "--deny",
-                "warnings",
-            ]),
-        ),
+        Step::new("clippy", "lints", || {
+            let features = features::all_but_fips(workspace)?;
+            let mut command = workspace.cargo(["clippy", "--workspace", "--all-targets"]);
+            command.args(["--features", &features, "--", "--deny", "warnings"]);
+            run(&mut command).map(|()| String::new())
+        }),
         Step::new("rustdoc", "the documentation builds and its links resolve", || {
-            let mut command =
-                workspace.cargo(["doc", "--workspace", "--all-features", "--no-deps"]);
-            run(command.env("RUSTDOCFLAGS", "--deny warnings")).map(|()| String::new())
+            let features = features::all_but_fips(workspace)?;
+            let mut command = workspace.cargo(["doc", "--workspace", "--no-deps"]);
+            command.args(["--features", &features]).env("RUSTDOCFLAGS", "--deny warnings");
+            run(&mut command).map(|()| String::new())
         }),
     ]
 }

@@ -12,6 +12,9 @@ const PACKAGES: &[&str] = &["sealmq-crypto-core", "sealmq-client", "sealmq", "se
 /// a package that chooses.
 const BACK_ENDS: &[&str] = &["aws-lc-rs", "ring", "rust-crypto"];
 
+/// Needs Go and CMake to build, which contributors may not have: `cargo xtask fips` is for it.
+const FIPS: &str = "fips";
+
 /// The features of the facade that bring an SDK, and how the names of its crates begin. Features
 /// may share one.
 const SDKS: &[(&str, &str)] = &[
@@ -47,6 +50,39 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     Ok(format!("{combinations} combinations build, {} features keep to their SDK", SDKS.len()))
 }
 
+/// Every feature of every package but `fips`, as the argument that chooses them all: one set of
+/// features for all builds, so that none builds the dependencies again.
+pub(crate) fn all_but_fips(workspace: &Workspace) -> Result<String> {
+    let manifest = workspace.root().join("Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec()?;
+    Ok(without_fips(&metadata).join(","))
+}
+
+fn without_fips(metadata: &Metadata) -> Vec<String> {
+    let of = |package: &cargo_metadata::Package| {
+        let name = package.name.to_string();
+        let features = package.features.keys().filter(|feature| *feature != FIPS);
+        features.map(|feature| format!("{name}/{feature}")).collect::<Vec<_>>()
+    };
+    metadata.workspace_packages().into_iter().flat_map(of).collect()
+}
+
+/// The tests of the cryptographic core in the build with the FIPS module, and its lints.
+pub(crate) fn check_fips(workspace: &Workspace) -> Result<()> {
+    for (tool, argument) in [("go", "version"), ("cmake", "--version")] {
+        output_of(workspace.program(tool).arg(argument)).with_context(|| {
+            format!("the FIPS module is built with {tool}: see docs/fips.md for how to get it")
+        })?;
+    }
+    let package = ["--package", "sealmq-crypto-core", "--features", "fips,ring,rust-crypto"];
+    run(workspace.cargo(["test"]).args(package))?;
+    run(workspace
+        .cargo(["clippy", "--all-targets"])
+        .args(package)
+        .args(["--", "--deny", "warnings"]))?;
+    run(&mut workspace.cargo(["check", "--package", "sealmq", "--features", "fips"]))
+}
+
 /// The names of all crates that the facade with this feature is built from.
 fn crates_of(workspace: &Workspace, feature: &str) -> Result<Vec<String>> {
     let features = format!("{},{feature}", BACK_ENDS[0]);
@@ -73,7 +109,8 @@ fn check_sdks(feature: &str, crates: &[String]) -> Result<()> {
 fn alone(metadata: &Metadata, name: &str) -> Result<Vec<String>> {
     let package = metadata.packages.iter().find(|package| package.name == name);
     let package = package.with_context(|| format!("no package {name}"))?;
-    let features = package.features.keys().filter(|feature| *feature != "default");
+    let features =
+        package.features.keys().filter(|name| !["default", FIPS].contains(&name.as_str()));
     let chooses = package.features.contains_key(BACK_ENDS[0]);
     let argument = |feature: &String| match BACK_ENDS.contains(&feature.as_str()) || !chooses {
         true => feature.clone(),
@@ -101,6 +138,21 @@ mod tests {
         assert!(check_sdks("nats-replay", &crates[..1]).is_err());
         let error = check_sdks("sqs", &["aws-sdk-sqs".into(), "async-nats".into()]).unwrap_err();
         assert_eq!(error.to_string(), "feature sqs brings async-nats, of feature nats");
+    }
+
+    #[test]
+    fn everything_is_every_feature_but_fips() -> Result<()> {
+        let workspace = Workspace::find()?;
+        let manifest = workspace.root().join("Cargo.toml");
+        let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec()?;
+        let chosen = without_fips(&metadata);
+        let packages = metadata.workspace_packages();
+        let all: usize = packages.iter().map(|package| package.features.len()).sum();
+        let fips = packages.iter().filter(|package| package.features.contains_key(FIPS)).count();
+        assert_eq!((chosen.len(), fips), (all - 3, 3), "core, client and facade have it");
+        assert!(chosen.iter().any(|feature| feature == "sealmq/nats"));
+        assert!(!chosen.iter().any(|feature| feature.ends_with(FIPS)));
+        Ok(())
     }
 
     #[test]

@@ -49,6 +49,8 @@ enum Command {
     Deny(deny::Arguments),
     /// Runs every check that is no test: format, tidy, deny, lints, documentation
     Ci(StepArguments),
+    /// Tests the cryptographic core in the build with the FIPS module; needs Go and CMake
+    Fips,
     /// Measures against the bare ciphers; ratios within one run are what counts
     Bench(bench::Arguments),
 }
@@ -85,6 +87,7 @@ fn run(command: Command, workspace: &Workspace) -> anyhow::Result<ExitCode> {
         Command::Tidy => tidy::run(workspace)?,
         Command::Deny(arguments) => deny::run(workspace, &arguments)?,
         Command::Ci(arguments) => report::run("ci", ci::steps(workspace), &arguments)?,
+        Command::Fips => features::check_fips(workspace)?,
         Command::Bench(arguments) => bench::run(workspace, &arguments)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, TargetKind};
 
 use crate::contract::Suite;
+use crate::features;
 use crate::tools::{Workspace, expect_success, run_watched};
 
 /// The folder of the package that holds the contract suites.
@@ -57,7 +58,8 @@ pub(crate) fn build_suite(workspace: &Workspace, suite: &Suite) -> Result<Progra
 }
 
 fn build(workspace: &Workspace, selection: &[&str]) -> Result<Vec<Program>> {
-    let mut command = workspace.cargo(["test", "--workspace", "--all-features", "--no-run"]);
+    let mut command = workspace.cargo(["test", "--workspace", "--no-run"]);
+    command.args(["--features", &features::all_but_fips(workspace)?]);
     command.arg("--message-format=json-render-diagnostics").args(selection);
     let mut cargo = command.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
     let stdout = cargo.stdout.take().context("cargo's output is not piped")?;

@@ -1,8 +1,13 @@
 //! Ctrl-C and the signal to terminate: asked for once, noticed wherever somebody waits.
+//!
+//! The first one asks to finish what is under way; whoever cannot wait for that sends another.
 
 use tokio::sync::watch;
 
 use crate::error::CliError;
+
+/// The exit code of a program that did not finish what it was at: that of Ctrl-C in a shell.
+const BY_FORCE: i32 = 130;
 
 /// Whether somebody wants the program to end.
 #[derive(Clone)]
@@ -27,7 +32,14 @@ impl Interrupt {
             #[cfg(not(unix))]
             let _ = tokio::signal::ctrl_c().await;
             interrupted.send_replace(true);
-            interrupted.closed().await; // a sender that is dropped would read as a signal
+            #[cfg(unix)]
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            #[cfg(not(unix))]
+            let _ = tokio::signal::ctrl_c().await;
+            std::process::exit(BY_FORCE);
         });
         Ok(Self(interrupt))
     }

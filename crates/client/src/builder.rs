@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use sealmq_crypto_core::{
     AesGcmCryptoProvider, BackgroundTask, Clock, CryptoConfig, CryptoProvider, KekAlias,
@@ -15,6 +14,8 @@ use crate::QueueClient;
 use crate::backoff::RetryPolicy;
 use crate::client::{QueueContext, Shared};
 use crate::error::ClientError;
+use crate::lifecycle::Lifecycle;
+use crate::self_test::ClockBase;
 use crate::telemetry::KeyMetrics;
 
 /// Collects the parts of a [`QueueClient`].
@@ -175,6 +176,7 @@ impl QueueClientBuilder {
             self.replay_guard.take().unwrap_or_else(in_memory)
         });
         let logical_queue = self.logical_queue.as_ref().unwrap_or(&self.queue).clone();
+        let clock_base = ClockBase::of(&*self.clock);
         let shared = Shared {
             transport,
             crypto,
@@ -186,7 +188,8 @@ impl QueueClientBuilder {
             settle_rejected: self.settle_rejected,
             environment: self.environment,
             tenant: self.tenant,
-            closed: AtomicBool::new(false),
+            lifecycle: Arc::new(Lifecycle::new()),
+            clock_base,
         };
         QueueContext::new(Arc::new(shared), &self.queue, &logical_queue).map(QueueClient)
     }
@@ -194,6 +197,10 @@ impl QueueClientBuilder {
     /// What seals and opens; nothing without keys.
     fn crypto(&mut self) -> Result<Option<Arc<dyn CryptoProvider>>, ClientError> {
         if let Some(provider) = self.crypto_provider.take() {
+            if self.config.fips {
+                let reason = "nothing is known of the modules of a crypto provider that is given";
+                return Err(ClientError::invalid_input("fips", reason));
+            }
             return Ok(Some(provider));
         }
         if self.key_provider.is_none() && self.keks.is_empty() {

@@ -1,8 +1,7 @@
-//! The client of one queue: send, receive, sessions, dead letters, health, close.
+//! The client of one queue: send, receive, process, sessions, dead letters.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt};
@@ -19,7 +18,9 @@ use crate::builder::QueueClientBuilder;
 use crate::dead_letters::DeadLetters;
 use crate::error::{ClientError, ClientErrorKind, FailedSend};
 use crate::incoming::Received;
+use crate::lifecycle::Lifecycle;
 use crate::processor::{self, HandlerError, Processor, ProcessorOptions};
+use crate::self_test::ClockBase;
 use crate::session::SessionClient;
 use crate::telemetry::QueueMetrics;
 
@@ -47,7 +48,8 @@ pub(crate) struct Shared {
     pub(crate) settle_rejected: bool,
     pub(crate) environment: Option<String>,
     pub(crate) tenant: Option<String>,
-    pub(crate) closed: AtomicBool,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) clock_base: ClockBase,
 }
 
 const RECEIVER_CLOSED: ClientErrorKind = ClientErrorKind::Transport(TransportErrorKind::Closed);
@@ -78,7 +80,12 @@ impl QueueContext {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.shared.closed.load(Ordering::Acquire)
+        self.shared.lifecycle.is_closed()
+    }
+
+    /// Whether nothing is to be received any more.
+    fn is_ending(&self) -> bool {
+        self.shared.lifecycle.is_ending()
     }
 
     /// Receives one batch, still sealed. Cancel-safe, as the transport's own `recv` is.
@@ -100,16 +107,20 @@ impl QueueContext {
     }
 
     async fn receive_once(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, ClientError> {
-        if self.is_closed() {
-            return Err(ClientError::closed());
+        let ended = || Err(ClientError::closed());
+        if self.is_ending() {
+            return ended();
         }
         let receiver = self.receiver().await?;
-        let received = receiver.recv(max, wait).await;
+        let received = tokio::select! {
+            biased;
+            () = self.shared.lifecycle.ending() => return ended(),
+            received = receiver.recv(max, wait) => received,
+        };
         if received.is_err() {
             self.forget_receiver(&receiver).await;
-            // A receive that waited learns from the transport that the client was closed.
-            if self.is_closed() {
-                return Err(ClientError::closed());
+            if self.is_ending() {
+                return ended();
             }
         }
         Ok(received?)
@@ -122,6 +133,7 @@ impl QueueContext {
         wait: Duration,
     ) -> Result<Vec<Received>, ClientError> {
         let deliveries = self.receive_sealed(max, wait).await?;
+        let _opening = self.shared.lifecycle.hand_out();
         Ok(self.open_deliveries(deliveries).await)
     }
 
@@ -232,12 +244,12 @@ impl QueueClient {
         const WAIT: Duration = Duration::from_secs(20);
         let queue = Arc::clone(&self.0);
         let batches = stream::unfold(queue, move |queue| async move {
-            if queue.is_closed() {
+            if queue.is_ending() {
                 return None;
             }
             let items: Vec<_> = match queue.receive(batch, WAIT).await {
                 Ok(received) => received.into_iter().map(Ok).collect(),
-                Err(_) if queue.is_closed() => return None,
+                Err(_) if queue.is_ending() => return None,
                 Err(error) => {
                     tokio::time::sleep(queue.shared.retry.delay(1)).await;
                     vec![Err(error)]
@@ -252,7 +264,8 @@ impl QueueClient {
     ///
     /// A message is completed when its handler returns `Ok`, and settled as the [`HandlerError`]
     /// says otherwise; a handler that panics makes its message receivable again. Locks are
-    /// renewed while handlers work. Stop it with [`Processor::stop`].
+    /// renewed while handlers work. Stop it with [`Processor::stop`], or with everything else by
+    /// [`QueueClient::shutdown`].
     pub fn process<H, F>(&self, options: ProcessorOptions, handler: H) -> Processor
     where
         H: Fn(IncomingMessage) -> F + Send + Sync + 'static,
@@ -270,7 +283,7 @@ impl QueueClient {
         session: SessionSelector,
         wait: Duration,
     ) -> Result<Option<SessionClient>, ClientError> {
-        if self.0.is_closed() {
+        if self.0.is_ending() {
             return Err(ClientError::closed());
         }
         let shared = &self.0.shared;
@@ -287,35 +300,10 @@ impl QueueClient {
     /// # Errors
     /// `Unsupported` before any I/O; else the transport's.
     pub async fn dead_letters(&self) -> Result<DeadLetters, ClientError> {
-        if self.0.is_closed() {
+        if self.0.is_ending() {
             return Err(ClientError::closed());
         }
         DeadLetters::open(Arc::clone(&self.0)).await
-    }
-
-    /// Asks the broker whether it answers.
-    ///
-    /// # Errors
-    /// The transport's.
-    pub async fn health(&self) -> Result<(), ClientError> {
-        if self.0.is_closed() {
-            return Err(ClientError::closed());
-        }
-        Ok(self.0.shared.transport.health().await?)
-    }
-
-    /// Closes the connection, for the clients of all its queues. What was received can be settled
-    /// until then, so stop processors first. Repeating it is fine.
-    ///
-    /// # Errors
-    /// The transport's; the client is closed all the same.
-    pub async fn close(&self) -> Result<(), ClientError> {
-        let released = self.0.release_receiver().await;
-        if self.0.shared.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        self.0.shared.transport.close().await?;
-        released
     }
 }
 

@@ -195,7 +195,7 @@ impl QueueContext {
             None => events::received_sealed(&subject, message.key_id().unwrap_or("")),
         }
         self.metrics.received(message.is_encrypted(), 1);
-        let receipt = MessageReceipt { receipt, reservation, queue: Arc::clone(self) };
+        let receipt = MessageReceipt::new(Arc::clone(self), receipt, reservation);
         ReceivedMessage { message, receipt }
     }
 
@@ -206,7 +206,7 @@ impl QueueContext {
         refusal: Refusal,
     ) -> Received {
         let metadata = receipt.shared_metadata();
-        let receipt = MessageReceipt { receipt, reservation: None, queue: Arc::clone(self) };
+        let receipt = MessageReceipt::new(Arc::clone(self), receipt, None);
         let (error, outcome, receipt) = match refusal {
             Refusal::CompletedBefore => {
                 let settled = receipt.complete().await;

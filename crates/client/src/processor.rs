@@ -13,7 +13,7 @@ use crate::incoming::IncomingMessage;
 use crate::worker::Worker;
 
 /// Longer than any program runs, and short enough to be added to an instant.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// How a processor works.
 #[non_exhaustive]
@@ -130,6 +130,8 @@ pub(crate) struct Control {
     pub(crate) stop_by: Option<Instant>,
     /// Handlers still at work are cut off.
     pub(crate) cancel: bool,
+    /// How many those were.
+    pub(crate) cancelled: usize,
 }
 
 impl Processor {
@@ -182,9 +184,10 @@ where
     F: Future<Output = Result<(), HandlerError>> + Send + 'static,
 {
     let concurrency = options.concurrency;
-    let start = Control { concurrency, paused: false, stop_by: None, cancel: false };
+    let start = Control { concurrency, paused: false, stop_by: None, cancel: false, cancelled: 0 };
     let (control, watched) = watch::channel(start);
     let (handler, cancel) = (Arc::new(handler), control.clone());
+    queue.shared.lifecycle.register(control.clone());
     let worker = Worker { queue, options, handler, control: watched, cancel };
     Processor { control, running: tokio::spawn(worker.run()) }
 }

@@ -11,6 +11,7 @@ use sealmq_queue_core::{
 
 use crate::client::QueueContext;
 use crate::error::{ClientError, asked_by_broker};
+use crate::lifecycle::HandedOut;
 
 /// The right to settle one message, once.
 ///
@@ -25,6 +26,7 @@ pub struct MessageReceipt {
     pub(crate) receipt: Receipt,
     pub(crate) reservation: Option<ReplayReservation>,
     pub(crate) queue: Arc<QueueContext>,
+    _handed_out: HandedOut,
 }
 
 /// A nonce that is reserved for this delivery.
@@ -35,6 +37,15 @@ pub(crate) struct ReplayReservation {
 }
 
 impl MessageReceipt {
+    pub(crate) fn new(
+        queue: Arc<QueueContext>,
+        receipt: Receipt,
+        reservation: Option<ReplayReservation>,
+    ) -> Self {
+        let _handed_out = queue.shared.lifecycle.hand_out();
+        Self { receipt, reservation, queue, _handed_out }
+    }
+
     /// What the broker says of the delivery.
     pub fn metadata(&self) -> &DeliveryMetadata {
         self.receipt.metadata()

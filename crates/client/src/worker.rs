@@ -89,7 +89,7 @@ where
     async fn wind_down(&self, mut handlers: JoinSet<()>, stop_by: Instant) -> StopReport {
         while let Ok(Some(_)) = timeout_at(stop_by, handlers.join_next()).await {}
         let cancelled = handlers.len();
-        self.cancel.send_modify(|control| control.cancel = true);
+        self.cancel.send_modify(|control| (control.cancel, control.cancelled) = (true, cancelled));
         while handlers.join_next().await.is_some() {}
         if let Err(error) = self.queue.release_receiver().await {
             tracing::warn!(target: "sealmq", %error, "Prefetched messages come again later");

@@ -97,6 +97,8 @@ pub struct CryptoConfig {
     pub accepted_suites: Vec<Suite>,
     /// The library that computes the AEAD.
     pub aead_backend: AeadBackend,
+    /// Whether nothing but a validated FIPS module may seal and open in this process.
+    pub fips: bool,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -117,6 +119,7 @@ impl Default for CryptoConfig {
             suite: Suite::default(),
             accepted_suites: Suite::ALL.to_vec(),
             aead_backend: AeadBackend::default(),
+            fips: false,
         }
     }
 }
@@ -212,6 +215,17 @@ impl CryptoConfig {
         self
     }
 
+    /// The same policy in a validated FIPS module alone: AES-256-GCM seals and opens, computed by
+    /// the back end that is one, and messages of other suites are refused. A build without the
+    /// feature `fips` refuses the policy. `docs/fips.md` says what is inside of the module.
+    #[must_use]
+    pub fn with_fips(mut self) -> Self {
+        self.fips = true;
+        self.with_suite(Suite::Aes256Gcm)
+            .with_accepted_suites([Suite::Aes256Gcm])
+            .with_aead_backend(AeadBackend::AwsLcRs)
+    }
+
     /// Checks the policy as a whole.
     ///
     /// # Errors
@@ -223,6 +237,15 @@ impl CryptoConfig {
         }
         if self.plaintext_on_send == PlaintextPolicy::Reject && !self.enabled {
             return refuse("plaintext_on_send", "nothing could be sent: enabled is false");
+        }
+        if self.fips && self.accepted_suites.iter().any(|suite| *suite != Suite::Aes256Gcm) {
+            return refuse("accepted_suites", "in FIPS mode AES-256-GCM alone is accepted");
+        }
+        if self.fips && !self.aead_backend.is_fips() {
+            return refuse(
+                "fips",
+                "the AEAD back end is no FIPS module: build with feature `fips`",
+            );
         }
         match self.freshness {
             Some(freshness) if freshness.max_age.is_zero() => {

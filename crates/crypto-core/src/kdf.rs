@@ -1,11 +1,10 @@
 //! From a key and a context to one message's AEAD key and commitment (HKDF-SHA256, RFC 5869).
 
-use hkdf::Hkdf;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::context::EncryptionContext;
 use crate::format::FIXED_LEN;
+use crate::primitives::{Expander, Sha256};
 use crate::secret::EncryptionKey;
 
 /// Length of the commitment in bytes.
@@ -21,7 +20,7 @@ pub(crate) fn context_hash(
     for part in context.parts() {
         hasher.update(part);
     }
-    hasher.finalize().into()
+    hasher.finalize()
 }
 
 /// What is derived for one message: 32 bytes of AEAD key, then 32 bytes of commitment.
@@ -37,16 +36,13 @@ impl MessageSecrets {
     }
 }
 
-/// A key with its HMAC states computed once: as secret as the key. Zeroized on drop, and on the
-/// heap, so that moving the value leaves no copy of them.
-pub(crate) struct KeyDerivation(Box<Hkdf<Sha256>>);
+/// A key ready to derive: as secret as the key. Zeroized on drop.
+pub(crate) struct KeyDerivation(Expander);
 
 impl KeyDerivation {
     pub(crate) fn new(key: &EncryptionKey) -> Self {
         // The PRK is the key itself: 32 uniform bytes need no extract step (RFC 5869, 3.3).
-        // `from_prk` refuses only keys shorter than the hash, which an EncryptionKey never is.
-        let states = Hkdf::from_prk(key.expose_secret());
-        Self(Box::new(states.unwrap_or_else(|_| unreachable!())))
+        Self(Expander::new(key.expose_secret()))
     }
 
     pub(crate) fn derive(
@@ -55,10 +51,6 @@ impl KeyDerivation {
         context: &EncryptionContext,
     ) -> MessageSecrets {
         let context_hash = context_hash(fixed, context);
-        let mut okm = Zeroizing::new([0; 64]);
-        // Expanding fails only beyond 255 hash lengths; 64 bytes are two.
-        let expanded = self.0.expand_multi_info(&[b"QRE1/message", &context_hash], okm.as_mut());
-        debug_assert!(expanded.is_ok());
-        MessageSecrets(okm)
+        MessageSecrets(self.0.expand(&[b"QRE1/message", &context_hash]))
     }
 }

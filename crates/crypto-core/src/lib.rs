@@ -7,6 +7,7 @@
 //! | bring keys from a key service | [`KeyManagementService`], [`Keyring`] |
 //! | refuse replays | [`ReplayGuard`], [`MemoryReplayGuard`] |
 //! | choose a policy | [`CryptoConfig`], [`PlaintextPolicy`] |
+//! | test what this build computes with | [`self_test()`] |
 //! | read a frame without opening it | [`EncryptedMessage`], [`mod@format`] |
 //!
 //! There is no I/O here, no async runtime and no cloud SDK. The traits are `async` because their
@@ -21,6 +22,7 @@ mod aead;
 mod clock;
 mod config;
 mod context;
+mod crypto_provider;
 mod encrypted_message;
 mod error;
 pub mod format;
@@ -28,11 +30,14 @@ mod kdf;
 mod keyring;
 mod keys;
 mod message_key;
+mod primitives;
+mod probe;
 mod provider;
 mod random;
 mod remote;
 mod replay;
 mod secret;
+mod self_test;
 mod suite;
 
 // The fixtures of the tests are shared with the integration tests, which see this crate by its name.
@@ -50,6 +55,7 @@ pub use config::{CryptoConfig, Freshness, PlaintextPolicy, PlaintextVerdict};
 pub use context::{
     ContextScope, EncryptionContext, EncryptionContextBuilder, MAX_CONTEXT_VALUE_BYTES,
 };
+pub use crypto_provider::{CryptoProvider, OpenedMessage, SealRequest};
 pub use encrypted_message::{AuthenticationTag, EncryptedMessage, Nonce};
 pub use error::{CryptoError, CryptoErrorKind, ErrorKindCode};
 pub use keyring::{
@@ -61,10 +67,9 @@ pub use keys::{
     WrappedDek,
 };
 pub use message_key::MessageKey;
-pub use provider::{
-    AesGcmCryptoProvider, AesGcmCryptoProviderBuilder, CryptoProvider, OpenedMessage, SealRequest,
-};
+pub use provider::{AesGcmCryptoProvider, AesGcmCryptoProviderBuilder};
 pub use remote::{REMOTE_OVERHEAD_BYTES, RemoteSeal, RemoteSealed};
 pub use replay::{DeliveryIdentity, MemoryReplayGuard, ReplayError, ReplayGuard, Reservation};
 pub use secret::EncryptionKey;
+pub use self_test::{SelfTestError, self_test};
 pub use suite::Suite;

@@ -1,16 +1,17 @@
-//! Sealing and opening bodies: the trait, and its implementation with keys in this process.
+//! Sealing and opening bodies with keys in this process.
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use futures_util::future::join;
 
 use crate::aead::AeadBackend;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{CryptoConfig, Freshness};
-use crate::context::EncryptionContext;
-use crate::encrypted_message::{EncryptedMessage, Nonce};
+use crate::config::CryptoConfig;
+use crate::context::{ContextScope, EncryptionContext};
+use crate::crypto_provider::{CryptoProvider, OpenedMessage, SealRequest};
+use crate::encrypted_message::EncryptedMessage;
 use crate::error::{CryptoError, CryptoErrorKind, opening_error};
 use crate::format::{
     Frame, KEY_REFERENCE_OFFSET, KeyReference, MAX_KEY_ID_LEN, NONCE_LEN, TAG_LEN,
@@ -19,144 +20,9 @@ use crate::kdf::COMMITMENT_LEN;
 use crate::keyring::{Keyring, NamedKeys};
 use crate::keys::{KeyError, KeyErrorKind};
 use crate::message_key::{AuthenticatedHeader, MessageKey};
+use crate::probe;
 use crate::random::{EntropySource, kernel_entropy};
 use crate::suite::Suite;
-
-/// One body to seal. `Debug` shows the body's length alone.
-#[derive(Clone, Copy)]
-pub struct SealRequest<'a> {
-    /// The body.
-    pub plaintext: &'a [u8],
-    /// What it is bound to.
-    pub context: &'a EncryptionContext,
-}
-
-impl fmt::Debug for SealRequest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealRequest")
-            .field("plaintext_bytes", &self.plaintext.len())
-            .field("context", self.context)
-            .finish()
-    }
-}
-
-/// A message that was authenticated and decrypted, and is not released yet: its age is still to
-/// be judged.
-pub struct OpenedMessage {
-    plaintext: Bytes,
-    encrypted_at_ms: u64,
-    nonce: Nonce,
-    key_label: Arc<str>,
-}
-
-impl OpenedMessage {
-    /// An opened message, for implementations of [`CryptoProvider`]; `key_label` is the key id or
-    /// KEK alias.
-    pub fn new(plaintext: Bytes, sealed: &EncryptedMessage, key_label: Arc<str>) -> Self {
-        let (encrypted_at_ms, nonce) = (sealed.encrypted_at_ms(), sealed.nonce());
-        Self { plaintext, encrypted_at_ms, nonce, key_label }
-    }
-
-    /// When it was sealed, in Unix milliseconds; authentic.
-    pub fn encrypted_at_ms(&self) -> u64 {
-        self.encrypted_at_ms
-    }
-
-    /// Its nonce, the replay id; authentic.
-    pub fn nonce(&self) -> Nonce {
-        self.nonce
-    }
-
-    /// The id of the key that opened it, or the alias of its KEK.
-    pub fn key_label(&self) -> &Arc<str> {
-        &self.key_label
-    }
-
-    /// The body, if the message is fresh enough.
-    ///
-    /// # Errors
-    /// `MessageExpired` or `MessageFromFuture`, with the time and the limit.
-    pub fn release(self, freshness: &Freshness, now_ms: u64) -> Result<Bytes, CryptoError> {
-        freshness.check(self.encrypted_at_ms, now_ms)?;
-        Ok(self.plaintext)
-    }
-
-    /// The body, however old the message is: for dead-letter queues and for queues whose policy
-    /// sets no maximum age. A replay can be of any age.
-    pub fn danger_release_at_any_age(self) -> Bytes {
-        self.plaintext
-    }
-}
-
-impl fmt::Debug for OpenedMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenedMessage")
-            .field("plaintext_bytes", &self.plaintext.len())
-            .field("encrypted_at_ms", &self.encrypted_at_ms)
-            .field("key", &self.key_label)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Seals and opens message bodies.
-///
-/// # Contract
-/// - A sealed message opens only under an equal [`EncryptionContext`] and the key it was sealed
-///   with; anything else is `AuthenticationFailed`, without a byte of plaintext.
-/// - Batches are index-aligned, and one bad message does not fail its batch.
-/// - Keys are looked up by what the frame names among the receiver's own; no key is tried out.
-#[async_trait]
-pub trait CryptoProvider: Send + Sync {
-    /// Seals one body.
-    ///
-    /// # Errors
-    /// `KeyUnavailable` (retryable) when no key can be had; `KeyNotFound` when there is none;
-    /// `InvalidInput` when the body is over a cap.
-    async fn encrypt(
-        &self,
-        plaintext: &[u8],
-        context: &EncryptionContext,
-    ) -> Result<EncryptedMessage, CryptoError>;
-
-    /// Authenticates and decrypts one message.
-    ///
-    /// # Errors
-    /// `AuthenticationFailed`, `KeyNotFound`, `Unsupported`: permanent, they are about the
-    /// message. `KeyUnavailable`: retryable, it is not.
-    async fn decrypt(
-        &self,
-        message: EncryptedMessage,
-        context: &EncryptionContext,
-    ) -> Result<OpenedMessage, CryptoError>;
-
-    /// The most bytes by which a sealed body is longer than its plaintext, for any key that may be
-    /// used: a rotation never makes a message too large.
-    fn max_overhead_bytes(&self) -> usize;
-
-    /// Seals a batch.
-    async fn encrypt_batch(
-        &self,
-        requests: &[SealRequest<'_>],
-    ) -> Vec<Result<EncryptedMessage, CryptoError>> {
-        let mut sealed = Vec::with_capacity(requests.len());
-        for request in requests {
-            sealed.push(self.encrypt(request.plaintext, request.context).await);
-        }
-        sealed
-    }
-
-    /// Opens a batch.
-    async fn decrypt_batch(
-        &self,
-        messages: Vec<(EncryptedMessage, &EncryptionContext)>,
-    ) -> Vec<Result<OpenedMessage, CryptoError>> {
-        let mut opened = Vec::with_capacity(messages.len());
-        for (message, context) in messages {
-            opened.push(self.decrypt(message, context).await);
-        }
-        opened
-    }
-}
 
 /// Seals and opens in this process, with AES-256-GCM (suite 0x01) or ChaCha20-Poly1305 (0x02).
 pub struct AesGcmCryptoProvider {
@@ -165,6 +31,7 @@ pub struct AesGcmCryptoProvider {
     suite: Suite,
     accepted_suites: Vec<Suite>,
     backend: AeadBackend,
+    fips: bool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn EntropySource>,
 }
@@ -191,6 +58,7 @@ impl AesGcmCryptoProviderBuilder {
         self.0.suite = config.suite;
         self.0.accepted_suites.clone_from(&config.accepted_suites);
         self.0.backend = config.aead_backend;
+        self.0.fips = config.fips;
         self
     }
 
@@ -210,9 +78,12 @@ impl AesGcmCryptoProviderBuilder {
     ///
     /// # Errors
     /// `InvalidInput` names `keys` when there is no key source at all, or `aead_backend` when it
-    /// is not built in; `Unsupported` when the suite is [`Suite::Remote`].
+    /// is not built in, `fips` when it is no FIPS module and should be; `Unsupported` when the suite is [`Suite::Remote`].
     pub fn build(self) -> Result<AesGcmCryptoProvider, CryptoError> {
         self.0.backend.require()?;
+        if self.0.fips {
+            self.0.backend.require_fips()?;
+        }
         self.0.suite.in_process()?;
         if self.0.named.is_none() && self.0.keyring.is_none() {
             let reason = "neither a key provider nor a key service is configured";
@@ -231,6 +102,7 @@ impl AesGcmCryptoProvider {
             suite: Suite::default(),
             accepted_suites: Suite::ALL.to_vec(),
             backend: AeadBackend::default(),
+            fips: false,
             clock: Arc::new(SystemClock::new()),
             entropy: kernel_entropy(),
         })
@@ -379,6 +251,64 @@ impl CryptoProvider for AesGcmCryptoProvider {
             opened.push(outcome.await);
         }
         opened
+    }
+
+    async fn self_test(&self, scope: &Arc<ContextScope>) -> Result<(), CryptoError> {
+        let context = probe::context(scope)?;
+        let keys = match (&self.keyring, &self.named) {
+            (Some(keyring), _) => {
+                let wrap_context = scope.wrap_context().map_err(sealing_error)?;
+                keyring.round_trip(wrap_context).await
+            }
+            (None, Some(named)) => named.read_current().await.map(|key| vec![key]),
+            (None, None) => Err(KeyError::new(KeyErrorKind::KeyNotFound, "no key source")),
+        };
+        let keys = keys.map_err(sealing_error)?;
+        let Some(sealing) = keys.first() else { return Err(CryptoError::authentication_failed()) };
+        let now_ms = self.clock.unix_ms();
+        let frame = sealing.seal(self.suite, self.backend, probe::BODY, &context, now_ms)?;
+        keys.iter().try_for_each(|key| {
+            probe::check(key.open_in_place(self.backend, &mut frame.clone(), &context)?)
+        })
+    }
+
+    async fn health(&self) -> Result<(), CryptoError> {
+        let keyring = async {
+            match &self.keyring {
+                Some(keyring) => keyring.health().await,
+                None => Ok(()),
+            }
+        };
+        let named = async {
+            match &self.named {
+                Some(named) => named.health().await,
+                None => Ok(()),
+            }
+        };
+        let (keyring, named) = join(keyring, named).await;
+        keyring.and(named).map_err(CryptoError::unavailable)
+    }
+
+    fn seals_from_cache(&self, scope: &ContextScope) -> bool {
+        match (&self.keyring, &self.named) {
+            (Some(keyring), _) => {
+                scope.wrap_context().is_ok_and(|context| keyring.seals_from_cache(context))
+            }
+            (None, Some(named)) => named.seals_from_cache(),
+            (None, None) => false,
+        }
+    }
+
+    async fn close(&self) -> Result<(), CryptoError> {
+        let keyring = match &self.keyring {
+            Some(keyring) => keyring.close().await,
+            None => Ok(()),
+        };
+        let named = match &self.named {
+            Some(named) => named.close().await,
+            None => Ok(()),
+        };
+        keyring.and(named).map_err(CryptoError::unavailable)
     }
 
     fn max_overhead_bytes(&self) -> usize {

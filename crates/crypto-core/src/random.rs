@@ -1,16 +1,17 @@
-//! Randomness, straight from the kernel: safe after fork and after a virtual machine is cloned.
+//! Randomness: by default straight from the kernel, safe after fork and after a virtual machine is
+//! cloned; with the feature `fips` from the validated module.
 
 use std::sync::Arc;
 
 use crate::error::CryptoError;
+use crate::primitives;
 
 /// Where nonces come from. Not public: a caller who could choose nonces could repeat them.
 pub(crate) trait EntropySource: Send + Sync {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), CryptoError>;
 }
 
-/// The kernel's CSPRNG, asked anew each time: a buffer of random bytes in this process would be
-/// handed out twice after a fork.
+/// The one source of this build.
 struct KernelEntropy;
 
 impl EntropySource for KernelEntropy {
@@ -24,5 +25,5 @@ pub(crate) fn kernel_entropy() -> Arc<dyn EntropySource> {
 }
 
 pub(crate) fn fill_from_kernel(bytes: &mut [u8]) -> Result<(), CryptoError> {
-    getrandom::fill(bytes).map_err(|error| CryptoError::unavailable(error.to_string()))
+    primitives::fill_random(bytes)
 }

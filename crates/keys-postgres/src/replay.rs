@@ -137,6 +137,14 @@ impl ReplayGuard for PostgresReplayGuard {
         let nonces = self.nonces();
         serialized!(self, "releasing a nonce", |client| nonces.release(client, nonce, identity))
     }
+
+    async fn health(&self) -> Result<(), ReplayError> {
+        let asked = own_session!(&self.db, "asking for health", |client| async {
+            client.simple_query("").await.map_err(|error| sql("asking for health", error))?;
+            Ok(())
+        });
+        asked.map_err(ReplayError::new)
+    }
 }
 
 /// A [`PostgresReplayGuard`] in one transaction.

@@ -13,7 +13,7 @@ use tokio_postgres::Transaction;
 
 use crate::call::{own_session, own_transaction};
 use crate::client::PostgresClient;
-use crate::error::creation_denied;
+use crate::error::{creation_denied, sql};
 use crate::keks::{self, Keks};
 use crate::master_key::MasterKeys;
 use crate::random::random_key;
@@ -209,6 +209,13 @@ impl KeyManagementService for PostgresKeyService {
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
         let operation = "shredding the KEKs of a tenant";
         own_transaction!(&self.db, operation, |tx| self.keks.shred_in(tx, tenant))
+    }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        own_session!(&self.db, "asking for health", |client| async {
+            client.simple_query("").await.map_err(|error| sql("asking for health", error))?;
+            Ok(())
+        })
     }
 }
 

@@ -284,6 +284,15 @@ impl CryptoProvider for VaultTransitCrypto {
         };
         messages.iter().zip(prepared.into_iter().zip(bodies)).map(finish).collect()
     }
+
+    async fn health(&self) -> Result<(), CryptoError> {
+        self.client.health().await.into_result().map_err(CryptoError::unavailable)
+    }
+
+    /// Ends the login of the client, for all its clones, and revokes its token.
+    async fn close(&self) -> Result<(), CryptoError> {
+        self.client.close_and_revoke().await.map_err(CryptoError::unavailable)
+    }
 }
 
 impl fmt::Debug for VaultTransitCrypto {

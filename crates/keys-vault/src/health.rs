@@ -27,6 +27,20 @@ pub enum VaultHealth {
     Unreachable,
 }
 
+impl VaultHealth {
+    /// Whether keys can be had from it.
+    pub(crate) fn into_result(self) -> Result<(), KeyError> {
+        let (kind, state) = match self {
+            Self::Ready | Self::Standby => return Ok(()),
+            Self::Sealed => (KeyErrorKind::Unavailable, "the server is sealed"),
+            Self::Uninitialized => (KeyErrorKind::Unavailable, "the server is not initialized"),
+            Self::Unauthenticated => (KeyErrorKind::Denied, "the token is refused"),
+            Self::Unreachable => (KeyErrorKind::Unavailable, "there is no answer"),
+        };
+        Err(KeyError::new(kind, state))
+    }
+}
+
 /// The first version of Vault whose Transit binds ciphertexts to associated data. One before it
 /// ignores the field without a word.
 const FIRST_VERSION: (u32, u32) = (1, 13);

@@ -157,6 +157,15 @@ impl KeyProvider for VaultKvProvider {
         let there = versions.iter().filter(|(_, version)| version.is_there(now_ms));
         there.map(|(version, _)| self.id_of(*version)).collect()
     }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        self.client.health().await.into_result()
+    }
+
+    /// Ends the login of the client, for all its clones, and revokes its token.
+    async fn close(&self) -> Result<(), KeyError> {
+        self.client.close_and_revoke().await
+    }
 }
 
 impl fmt::Debug for VaultKvProvider {

@@ -306,6 +306,15 @@ impl KeyManagementService for VaultTransitService {
         let why = format!("{key}: the tenant is used too much to be shredded");
         Err(KeyError::new(KeyErrorKind::Unavailable, why))
     }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        self.client.health().await.into_result()
+    }
+
+    /// Ends the login of the client, for all its clones, and revokes its token.
+    async fn close(&self) -> Result<(), KeyError> {
+        self.client.close_and_revoke().await
+    }
 }
 
 impl fmt::Debug for VaultTransitService {

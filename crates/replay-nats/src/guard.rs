@@ -214,6 +214,11 @@ impl ReplayGuard for NatsReplayGuard {
         });
         Ok(released.await?)
     }
+
+    async fn health(&self) -> Result<(), ReplayError> {
+        self.bucket().await?.read("health").await?; // no nonce has such a key
+        Ok(())
+    }
 }
 
 impl fmt::Debug for NatsReplayGuard {

@@ -49,6 +49,7 @@
 //! | `pkcs11` | keys in an HSM | `sealmq::pkcs11` |
 //! | `nats-replay` | a replay guard that replicas share, on NATS | `sealmq::nats_replay` |
 //! | `aws-lc-rs` (default), `ring`, `rust-crypto` | the library that computes the AEAD | [`AeadBackend`] |
+//! | `fips` | `aws-lc-rs` in its validated FIPS module, for [`CryptoConfig::with_fips`] | [`AeadBackend::is_fips`] |
 //!
 //! A message names the key it was sealed with, so keys rotate while messages are under way: see
 //! [`KeyProvider`] and [`KeyManagementService`]. What can never be opened goes to the dead-letter

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use sealmq_client::{Processor, ProcessorOptions, QueueClient};
 
-use super::support::{builder, keyring, nothing_comes, opened, reaches, send_many};
+use super::support::{
+    builder, builder_over, keyring, listen, nothing_comes, opened, reaches, send_many,
+};
 use crate::outcome::CaseResult;
 use crate::transport::case::case_table;
 use crate::transport::{Case, Ctx};
@@ -15,6 +17,7 @@ pub(super) const CASES: &[Case] = case_table! { "client":
     stop_waits_for_in_flight_then_returns [Settlement];
     stop_deadline_cancels_handlers [Settlement];
     start_again_after_stop [Settlement] slow;
+    shutdown_leaves_nothing_lost_or_locked [Settlement] slow;
 };
 
 /// Two handlers at once that take so long; begun and ended ones are counted.
@@ -90,4 +93,30 @@ async fn start_again_after_stop(ctx: Ctx) -> CaseResult {
     }
     check_eq!(begun.load(Ordering::SeqCst), 3 * ROUNDS, "each message was handled once");
     nothing_comes(&ctx, &client, "every message was completed").await
+}
+
+/// A shutdown with messages in every state: those at work are finished, and all others can be had
+/// by another consumer at once, those that were fetched ahead as well: their locks outlast the case.
+async fn shutdown_leaves_nothing_lost_or_locked(ctx: Ctx) -> CaseResult {
+    const MESSAGES: usize = 12;
+    let (queue, keys) = (ctx.queue().await?, keyring()?);
+    let leaving = builder_over(ctx.connect_again().await?, &ctx, &queue, &keys)
+        .with_receiver_options(ctx.options().with_prefetch(6))
+        .build()?;
+    let staying = builder(&ctx, &queue, &keys).build()?;
+    listen(&staying).await?;
+    send_many(&staying, &queue, MESSAGES).await?;
+    let (begun, ended) = (Arc::default(), Arc::default());
+    let _processor = start(&leaving, 2 * ctx.timing().quiet, &begun, &ended);
+    reaches(&ctx, &begun, 2).await?;
+    let report = leaving.shutdown(ctx.timing().patience).await?;
+    check_eq!((report.cancelled, report.unsettled), (0, 0), "everything was settled in time");
+    let (begun, ended) = (begun.load(Ordering::SeqCst), ended.load(Ordering::SeqCst));
+    check_eq!(begun, ended, "what was begun was finished");
+    for _ in ended..MESSAGES {
+        opened(&ctx, &staying).await?.complete().await?;
+    }
+    nothing_comes(&ctx, &staying, "what was handled is completed").await?;
+    check!(!leaving.health().await.is_ready(), "who has left is not ready");
+    Ok(())
 }

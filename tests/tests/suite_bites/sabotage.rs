@@ -119,6 +119,7 @@ pub(crate) enum Sabotage {
     ForgetsOnRestart,
     ConfirmsLostAnswer,
     TakesOutageForDenial,
+    StaysDown,
     TakesDenialForOutage,
     TrustsAnyAuthority,
     NeedsNoCertificate,

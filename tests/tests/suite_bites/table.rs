@@ -203,6 +203,7 @@ pub(crate) const TABLE: &[(Sabotage, &[&str])] = &[
     (ForgetsOnRestart, &["broker_restart_mid_stream_at_1_3_and_1_2"]),
     (ConfirmsLostAnswer, &["connection_cut_between_send_and_ack_no_silent_loss"]),
     (TakesOutageForDenial, &["initial_connect_retry", "health_ok_and_down"]),
+    (StaysDown, &["health_ok_and_down"]),
     (TakesDenialForOutage, &["bad_credentials_typed_error"]),
     (TrustsAnyAuthority, &["untrusted_ca_rejected"]),
     (NeedsNoCertificate, &["mtls_required_ok"]),

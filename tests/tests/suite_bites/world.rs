@@ -17,6 +17,8 @@ pub(crate) struct World {
     pub(crate) broker_down: AtomicBool,
     /// Whether the proxy lets nothing through.
     pub(crate) proxy_cut: AtomicBool,
+    /// Whether somebody noticed an outage.
+    was_down: AtomicBool,
     /// Whether the proxy swallows the next answer.
     pub(crate) swallow_next: AtomicBool,
     /// Whether dead-letter queues are out of order.
@@ -35,6 +37,7 @@ impl World {
             how,
             broker_down: AtomicBool::new(false),
             proxy_cut: AtomicBool::new(false),
+            was_down: AtomicBool::new(false),
             swallow_next: AtomicBool::new(false),
             dead_letters_broken: AtomicBool::new(false),
             queues: Mutex::default(),
@@ -70,9 +73,11 @@ impl World {
     /// Fails as a call does whose broker cannot be reached.
     pub(crate) fn reach_broker(&self, through_proxy: bool) -> Result<(), TransportError> {
         let cut = through_proxy && self.proxy_cut.load(Ordering::Relaxed);
-        if !cut && !self.broker_down.load(Ordering::Relaxed) {
+        let stays_down = self.is(Sabotage::StaysDown) && self.was_down.load(Ordering::Relaxed);
+        if !cut && !self.broker_down.load(Ordering::Relaxed) && !stays_down {
             return Ok(());
         }
+        self.was_down.store(true, Ordering::Relaxed);
         let kind = match self.how {
             Sabotage::TakesOutageForDenial => TransportErrorKind::Denied,
             _ => TransportErrorKind::Unavailable,

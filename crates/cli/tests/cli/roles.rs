@@ -95,8 +95,12 @@ mod processes {
 
         /// As Ctrl-C in its terminal does.
         fn interrupt(&self) {
+            self.signal("-INT");
+        }
+
+        fn signal(&self, signal: &str) {
             let id = self.child.id().to_string();
-            assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+            assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
         }
 
         fn exit_code(mut self) -> Option<i32> {
@@ -180,7 +184,140 @@ mod processes {
 
     #[cfg(feature = "nats")]
     mod nats {
-        use super::{Place, exchange, required, sealmq};
+        use std::collections::BTreeSet;
+        use std::time::Duration;
+
+        use sealmq::nats::{NatsConfig, NatsQueueSettings, NatsTransport};
+        use sealmq::{ReceiverOptions, Source, Transport};
+
+        use super::{MESSAGES, Place, Process, exchange, required, sealmq};
+        use crate::support::{Scratch, text};
+
+        /// How long the responder works on each request, in milliseconds.
+        const WORK: u32 = 400;
+
+        /// The queues of a place, with locks that outlast every test.
+        struct Queues {
+            transport: NatsTransport,
+            names: [String; 2],
+        }
+
+        impl Queues {
+            async fn of(place: &Place, url: &str) -> Self {
+                let transport = NatsTransport::connect(&NatsConfig::new(url)).await.unwrap();
+                let names = ["webhooks", "answers"].map(|name| format!("{}-{name}", place.prefix));
+                let hour = NatsQueueSettings::default().with_ack_wait(Duration::from_secs(3_600));
+                for name in &names {
+                    transport.create_queue(name, &hour).await.unwrap();
+                }
+                Self { transport, names }
+            }
+
+            /// The ids of all requests that can be had now; they are completed.
+            async fn take_requests(&self) -> Vec<String> {
+                let source = Source::queue(&*self.names[0]);
+                let receiver = self.transport.open(&source, ReceiverOptions::default()).await;
+                let (receiver, mut ids) = (receiver.unwrap(), Vec::new());
+                loop {
+                    let batch = receiver.recv(MESSAGES, Duration::from_secs(2)).await.unwrap();
+                    if batch.is_empty() {
+                        return ids;
+                    }
+                    for delivery in batch {
+                        ids.push(delivery.message.id);
+                        delivery.receipt.complete().await.map_err(|failed| failed.error).unwrap();
+                    }
+                }
+            }
+
+            async fn remove(&self) {
+                for name in &self.names {
+                    self.transport.delete_queue(name).await.unwrap();
+                }
+            }
+        }
+
+        /// What came of a responder that ended in the middle of its work.
+        struct Left {
+            /// The requests it said it answered.
+            answered: Vec<String>,
+            /// The requests that another consumer could have at once.
+            receivable: Vec<String>,
+            exit_code: Option<i32>,
+        }
+
+        /// All requests are sent, a responder answers a few, and `end` ends it.
+        fn end_in_the_middle(name: &str, work: u32, end: impl Fn(&Process)) -> Left {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let url = required("SEALMQ_NATS_URL");
+            let mut place = Place::new(&url, &[]);
+            place.prefix.push_str(name);
+            let queues = runtime.block_on(Queues::of(&place, &url));
+
+            let scratch = Scratch::new();
+            let file = text(&scratch.path("keys.json"));
+            sealmq(["keyring", "init", &file, "--in-the-clear"]).assert_ok();
+            let keys = ["--keyring", &file, "--in-the-clear"];
+            let count = MESSAGES.to_string();
+            let initiator = place.start("initiator", &[&keys[..], &["--count", &count]].concat());
+            for _ in 0..MESSAGES {
+                assert_eq!(initiator.next()["event"], "sent");
+            }
+            drop(initiator); // it would wait for its answers
+
+            let responder =
+                place.start("responder", &[&keys[..], &["--pause", &work.to_string()]].concat());
+            let mut answered = vec![responder.next(), responder.next()];
+            end(&responder);
+            // To the end of what it says, be that its last word or not.
+            while let Ok(event) = responder.lines.recv_timeout(Duration::from_secs(60)) {
+                answered.push(event);
+            }
+            answered.retain(|event| event["event"] == "answered");
+            let answered =
+                answered.iter().map(|event| event["message_id"].as_str().unwrap().to_owned());
+            let answered = answered.collect();
+            let exit_code = responder.exit_code();
+            let receivable = runtime.block_on(queues.take_requests());
+            runtime.block_on(queues.remove());
+            Left { answered, receivable, exit_code }
+        }
+
+        /// Signals that ask a responder to end lose nothing and leave nothing locked, and it says
+        /// that it ended well. The control: killed, it leaves what it had taken locked.
+        #[test]
+        fn a_responder_that_is_told_to_end_leaves_no_request_lost_or_locked() {
+            for (name, signal) in [("-term", "-TERM"), ("-int", "-INT")] {
+                let left = end_in_the_middle(name, WORK, |responder| responder.signal(signal));
+                let Left { answered, receivable, exit_code } = left;
+                assert_eq!(exit_code, Some(0), "{signal}");
+                assert!(!receivable.is_empty(), "it was in the middle of its work");
+                let all: BTreeSet<_> = answered.iter().chain(&receivable).collect();
+                assert_eq!(all.len(), MESSAGES, "{signal}: none is lost, and none is locked");
+                assert_eq!(
+                    answered.len() + receivable.len(),
+                    MESSAGES,
+                    "{signal}: none comes twice"
+                );
+            }
+
+            let left = end_in_the_middle("-kill", WORK, |responder| responder.signal("-KILL"));
+            assert_eq!(left.exit_code, None);
+            let seen = left.answered.len() + left.receivable.len();
+            assert!(seen < MESSAGES, "the control: killed, it leaves requests locked, not {seen}");
+        }
+
+        /// Who cannot wait sends a second signal.
+        #[test]
+        fn a_second_signal_ends_a_responder_at_once() {
+            let left = end_in_the_middle("-twice", 8 * WORK, |responder| {
+                responder.signal("-TERM");
+                std::thread::sleep(Duration::from_millis(50)); // or the two may become one
+                responder.signal("-INT");
+            });
+            assert_eq!(left.exit_code, Some(130));
+        }
 
         #[test]
         fn three_processes_exchange_sealed_messages_over_nats() {

@@ -1,10 +1,10 @@
-//! One connection for many queues, health, streams, and closing for good.
+//! One connection for many queues, streams, and closing for good.
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use sealmq_client::{ClientError, ClientErrorKind, RetryPolicy};
-use sealmq_queue_core::{Message, SessionSelector, Transport, TransportErrorKind};
+use sealmq_queue_core::{Message, SessionSelector, TransportErrorKind};
 use sealmq_transport_memory::QueueSettings;
 
 use crate::support::{
@@ -29,7 +29,7 @@ async fn clients_of_several_queues_share_one_connection_and_its_keys() {
 
     orders.close().await.unwrap();
     assert!(closed(invoices.receive(1, SECOND).await), "closed for all queues of the connection");
-    assert!(closed(orders.for_queue("invoices").unwrap().health().await));
+    assert!(!orders.for_queue("invoices").unwrap().health().await.is_ready());
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,7 @@ async fn after_close_every_call_says_closed() {
     assert_eq!(failed.error.kind(), &ClientErrorKind::Closed);
     assert_eq!(*failed.message, message, "the message comes back");
     assert!(closed(client.receive(1, SECOND).await));
-    assert!(closed(client.health().await));
+    assert!(!client.health().await.is_ready());
     assert!(closed(client.accept_session(SessionSelector::Next, SECOND).await));
     assert!(closed(client.dead_letters().await));
     assert_eq!(world.stored().len(), 1, "nothing was sent");
@@ -100,17 +100,6 @@ async fn closing_loses_nothing_that_was_not_settled() {
     held.complete().await.unwrap_err();
     tokio::time::sleep(LOCK).await;
     assert_eq!(next_opened(&world.sealing()).await.body(), "body");
-}
-
-#[tokio::test(start_paused = true)]
-async fn health_says_whether_the_broker_answers() {
-    let world = World::new();
-    let connection = world.broker.connect_again();
-    let client = world.over(connection.clone(), sealing()).build().unwrap();
-    client.health().await.unwrap();
-    connection.close().await.unwrap(); // behind the client's back
-    client.health().await.unwrap_err();
-    assert!(client.send(Message::new("body")).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,6 +51,16 @@ impl AeadBackend {
         Self::RustCrypto,
     ];
 
+    /// Whether this back end computes in a validated FIPS module, which then hashes, derives and
+    /// draws random bytes as well. Asked of the module itself; `false` without the feature `fips`.
+    pub fn is_fips(self) -> bool {
+        match self {
+            #[cfg(feature = "fips")]
+            Self::AwsLcRs => ::aws_lc_rs::try_fips_mode().is_ok(),
+            _ => false,
+        }
+    }
+
     /// Refuses a back end that is not built in.
     pub(crate) fn require(self) -> Result<Self, CryptoError> {
         if Self::AVAILABLE.contains(&self) {
@@ -58,6 +68,17 @@ impl AeadBackend {
         }
         let reason = format!("{self:?} is not built in; enable its feature of sealmq-crypto-core");
         Err(CryptoError::invalid_input("aead_backend", reason))
+    }
+
+    /// Refuses a back end that is no FIPS module.
+    pub(crate) fn require_fips(self) -> Result<(), CryptoError> {
+        match self.is_fips() {
+            true => Ok(()),
+            false => {
+                let reason = format!("{self:?} is no FIPS module: build with the feature `fips`");
+                Err(CryptoError::invalid_input("fips", reason))
+            }
+        }
     }
 
     /// Encrypts `in_out` in place and returns the tag.

@@ -148,6 +148,14 @@ where
         flight.await
     }
 
+    /// The value of `key` that would be used if it could not be loaded now.
+    pub(super) fn at_hand(&self, key: &K) -> Option<Arc<V>> {
+        match self.find(key) {
+            Found::Fresh(value) | Found::Stale(value) => Some(value),
+            Found::Unknown(_) | Found::Nothing => None,
+        }
+    }
+
     /// What to hand to [`insert`](Self::insert); taken before the value is asked for.
     pub(super) fn epoch(&self) -> u64 {
         self.lock().epoch

@@ -5,6 +5,7 @@ mod events;
 mod named;
 mod opening;
 mod policy;
+mod probe;
 mod ring;
 mod sealing;
 

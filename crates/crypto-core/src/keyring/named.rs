@@ -32,9 +32,9 @@ const MAX_SUSPECTED: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 /// - Keys and the list are cached with an absolute lifetime; all who miss at once wait for one
 ///   call.
 pub struct NamedKeys {
-    provider: Arc<dyn KeyProvider>,
-    keys: Arc<FlightCache<EncryptionKeyId, MessageKey>>,
-    directory: Arc<FlightCache<(), Directory>>,
+    pub(super) provider: Arc<dyn KeyProvider>,
+    pub(super) keys: Arc<FlightCache<EncryptionKeyId, MessageKey>>,
+    pub(super) directory: Arc<FlightCache<(), Directory>>,
     around: Surroundings,
     /// Whether the store allows its list to be remembered at all.
     remembers: bool,
@@ -43,8 +43,8 @@ pub struct NamedKeys {
     last_sealing: Mutex<Option<EncryptionKeyId>>,
 }
 
-struct Directory {
-    current: EncryptionKeyId,
+pub(super) struct Directory {
+    pub(super) current: EncryptionKeyId,
     valid: HashSet<EncryptionKeyId>,
     read_at: Duration,
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use sha2::{Digest, Sha256};
 
 use super::ring::{Kek, Shared};
 use crate::format::WrappedDekRef;
 use crate::keys::{KeyError, KeyErrorKind, WrapContext, WrappedDek};
 use crate::message_key::MessageKey;
+use crate::primitives::Sha256;
 use crate::secret::EncryptionKey;
 use crate::suite::Suite;
 
@@ -42,10 +42,10 @@ pub(super) fn cache_key(
         &associated_data,
     ];
     for part in parts {
-        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(&(part.len() as u64).to_be_bytes());
         hasher.update(part);
     }
-    hasher.finalize().into()
+    hasher.finalize()
 }
 
 impl Shared {

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_lock::Semaphore;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sha2::{Digest, Sha256};
 
 use super::cache::FlightCache;
 use super::events::{KeyEvent, KeyObserver, Spawn, Surroundings};
@@ -21,6 +20,8 @@ use crate::keys::{
     KekAlias, KeyError, KeyErrorKind, KeyManagementService, TenantId, WrapContext, WrappedDek,
 };
 use crate::message_key::MessageKey;
+use crate::primitives::Sha256;
+use crate::secret::EncryptionKey;
 use crate::suite::Suite;
 
 /// Turns key services into keys that are ready.
@@ -33,7 +34,7 @@ use crate::suite::Suite;
 /// - A KEK alias of a frame is looked up among the configured ones and never dialled.
 #[derive(Clone)]
 pub struct Keyring {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// A key service under the alias that frames name it by.
@@ -50,7 +51,7 @@ pub(super) struct Shared {
     pub(super) opening: Arc<FlightCache<CacheKey, OpeningDek>>,
     /// Bounds the calls under way at once.
     pub(super) calls: Semaphore,
-    policy: KeyringPolicy,
+    pub(super) policy: KeyringPolicy,
     sealing: Mutex<HashMap<WrapContext, Arc<SealingSlot>>>,
 }
 
@@ -109,7 +110,8 @@ impl KeyringBuilder {
         }
         let shared = Shared {
             keks: self.keks,
-            policy_digest: Sha256::digest(format!("{:?}", self.policy)).into(),
+            policy_digest: Sha256::new_with_prefix(format!("{:?}", self.policy).as_bytes())
+                .finalize(),
             opening: FlightCache::new(&self.policy, self.around.clone()),
             calls: Semaphore::new(self.policy.max_concurrent_calls),
             around: self.around,
@@ -185,7 +187,7 @@ impl Keyring {
 }
 
 impl Shared {
-    fn slot(&self, context: &WrapContext) -> Arc<SealingSlot> {
+    pub(super) fn slot(&self, context: &WrapContext) -> Arc<SealingSlot> {
         let mut slots = self.slots();
         if let Some(slot) = slots.get(context) {
             return Arc::clone(slot);
@@ -193,7 +195,7 @@ impl Shared {
         Arc::clone(slots.entry(context.clone()).or_insert_with(SealingSlot::new))
     }
 
-    fn evict_sealing(&self, concerns: impl Fn(&WrapContext) -> bool) {
+    pub(super) fn evict_sealing(&self, concerns: impl Fn(&WrapContext) -> bool) {
         for (context, slot) in self.slots().iter() {
             if concerns(context) {
                 slot.evict(|_| true);
@@ -214,41 +216,61 @@ impl Shared {
         async move { shared.fetch_now(&context, suite).await }.boxed()
     }
 
-    /// One DEK: made by the first KEK's service, wrapped by all, and handed to the opening side.
+    /// One DEK, handed to the opening side as well.
     async fn fetch_now(
         self: &Arc<Self>,
         context: &WrapContext,
         suite: Suite,
     ) -> Result<Arc<SealingDek>, KeyError> {
-        let _place = self.calls.acquire().await;
         let epoch = self.opening.epoch();
-        let first = &self.keks[0];
-        let call = first.service.generate_dek(context);
-        let generated = self.around.measured(first.service.name(), "generate_dek", call).await?;
-        let kek_version = first.service.version_of(&generated.wrapped);
-        let mut wrapped = vec![(Arc::clone(first), generated.wrapped)];
-        for kek in &self.keks[1..] {
-            let call = kek.service.encrypt_dek(&generated.dek, context);
-            let bytes = self.around.measured(kek.service.name(), "encrypt_dek", call).await?;
-            wrapped.push((Arc::clone(kek), bytes));
-        }
-        let malformed =
-            |error| KeyError::new(KeyErrorKind::Malformed, "wrapped DEK").with_source(error);
-        let forms = wrapped
-            .iter()
-            .map(|(kek, bytes)| WrappedDek::new(kek.alias.clone(), bytes.clone()))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(malformed)?;
-        let key = MessageKey::wrapped(&generated.dek, &forms).map_err(malformed)?;
-        for (kek, bytes) in wrapped {
+        let Wrapped { dek, forms } = self.generate(context).await?;
+        let key = message_key(&dek, &forms)?;
+        let kek_version = forms.first().and_then(|(kek, bytes)| kek.service.version_of(bytes));
+        for (kek, bytes) in forms {
             let found_by = cache_key(&kek, &bytes, suite, &self.policy_digest, context);
-            let dek = opening_dek(&kek, &generated.dek, bytes, context)?;
+            let dek = opening_dek(&kek, &dek, bytes, context)?;
             self.opening.insert(epoch, found_by, dek);
         }
         let label = key.label();
         self.around.observe(KeyEvent::SealingKeyChanged { label, kek_version });
         Ok(Arc::new(SealingDek::new(Arc::new(key), self.around.clock.monotonic())))
     }
+
+    /// One DEK: made by the first KEK's service, wrapped by all.
+    pub(super) async fn generate(&self, context: &WrapContext) -> Result<Wrapped, KeyError> {
+        let _place = self.calls.acquire().await;
+        let first = &self.keks[0];
+        let call = first.service.generate_dek(context);
+        let generated = self.around.measured(first.service.name(), "generate_dek", call).await?;
+        let mut forms = vec![(Arc::clone(first), generated.wrapped)];
+        for kek in &self.keks[1..] {
+            let call = kek.service.encrypt_dek(&generated.dek, context);
+            let bytes = self.around.measured(kek.service.name(), "encrypt_dek", call).await?;
+            forms.push((Arc::clone(kek), bytes));
+        }
+        Ok(Wrapped { dek: generated.dek, forms })
+    }
+}
+
+/// A DEK, and what each KEK made of it.
+pub(super) struct Wrapped {
+    pub(super) dek: EncryptionKey,
+    pub(super) forms: Vec<(Arc<Kek>, Vec<u8>)>,
+}
+
+/// The key whose frames carry these forms.
+pub(super) fn message_key(
+    dek: &EncryptionKey,
+    forms: &[(Arc<Kek>, Vec<u8>)],
+) -> Result<MessageKey, KeyError> {
+    let malformed =
+        |error| KeyError::new(KeyErrorKind::Malformed, "wrapped DEK").with_source(error);
+    let forms = forms
+        .iter()
+        .map(|(kek, bytes)| WrappedDek::new(kek.alias.clone(), bytes.clone()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(malformed)?;
+    MessageKey::wrapped(dek, &forms).map_err(malformed)
 }
 
 impl fmt::Debug for Keyring {

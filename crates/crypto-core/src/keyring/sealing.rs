@@ -111,6 +111,16 @@ impl SealingSlot {
         }
     }
 
+    /// Whether one more message could be sealed without asking the service.
+    pub(super) fn has_room(&self, policy: &KeyringPolicy, around: &Surroundings) -> bool {
+        let now = around.clock.monotonic();
+        self.lock().current.as_ref().is_some_and(|dek| {
+            now.saturating_sub(dek.born) < policy.hard_age
+                && dek.messages.load(Ordering::Relaxed) < policy.max_messages
+                && dek.bytes.load(Ordering::Relaxed) < policy.max_bytes
+        })
+    }
+
     /// Forgets the DEK if `revoked` says so of its key, and any fetch under way.
     pub(super) fn evict(&self, revoked: impl Fn(&MessageKey) -> bool) {
         let mut state = self.lock();

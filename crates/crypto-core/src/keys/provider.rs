@@ -41,4 +41,22 @@ pub trait KeyProvider: Send + Sync {
     fn refresh_interval(&self) -> Duration {
         Duration::from_secs(60)
     }
+
+    /// Asks the store whether it answers and takes the credentials, as cheaply as it can be done.
+    /// The default asks for the id of the current key.
+    ///
+    /// # Errors
+    /// As [`KeyProvider::current_key_id`].
+    async fn health(&self) -> Result<(), KeyError> {
+        self.current_key_id().await.map(drop)
+    }
+
+    /// Ends the session with the store and gives back what the store keeps for it. Later calls may
+    /// fail; repeating it is fine. The default has no session.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store could not be told; the session is over all the same.
+    async fn close(&self) -> Result<(), KeyError> {
+        Ok(())
+    }
 }

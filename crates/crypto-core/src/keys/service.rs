@@ -161,4 +161,22 @@ pub trait KeyManagementService: Send + Sync {
     /// # Errors
     /// As [`KeyManagementService::generate_dek`], but for `KeyNotFound`.
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError>;
+
+    /// Asks the service whether it answers and takes the credentials: one cheap request that uses
+    /// no key. The default asks nothing and says that it does.
+    ///
+    /// # Errors
+    /// `Denied`; `Unavailable` and `Throttled` are retryable.
+    async fn health(&self) -> Result<(), KeyError> {
+        Ok(())
+    }
+
+    /// Ends the session with the service and gives back what the service keeps for it. Later calls
+    /// may fail; repeating it is fine. The default has no session.
+    ///
+    /// # Errors
+    /// `Unavailable` when the service could not be told; the session is over all the same.
+    async fn close(&self) -> Result<(), KeyError> {
+        Ok(())
+    }
 }

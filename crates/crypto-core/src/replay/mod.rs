@@ -111,4 +111,13 @@ pub trait ReplayGuard: Send + Sync {
     /// # Errors
     /// As [`ReplayGuard::reserve`].
     async fn release(&self, nonce: &Nonce, identity: &DeliveryIdentity) -> Result<(), ReplayError>;
+
+    /// Asks the store whether it answers, and keeps nothing. The default asks nothing and says that
+    /// it does.
+    ///
+    /// # Errors
+    /// As [`ReplayGuard::reserve`].
+    async fn health(&self) -> Result<(), ReplayError> {
+        Ok(())
+    }
 }

@@ -7,9 +7,10 @@ use super::support::{
     FakeStore, KEY_ID, NOW_MS, clock, context, full_context, named_key, named_keys, scope, scope_of,
 };
 use crate::aead::AeadBackend;
+use crate::crypto_provider::{CryptoProvider, SealRequest};
 use crate::error::{CryptoError, CryptoErrorKind};
 use crate::format::Frame;
-use crate::provider::{AesGcmCryptoProvider, CryptoProvider, SealRequest};
+use crate::provider::AesGcmCryptoProvider;
 use crate::random::{EntropySource, kernel_entropy};
 use crate::suite::Suite;
 

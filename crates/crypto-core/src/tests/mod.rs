@@ -4,6 +4,7 @@ mod commitment;
 mod entropy;
 mod gf128;
 mod hkdf_vectors;
+mod primitives;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod vectors;

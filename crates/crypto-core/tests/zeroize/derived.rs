@@ -33,9 +33,13 @@ pub(crate) fn aead_key(masked_key: &[u8], frame: &[u8], encoded_context: &[u8]) 
     })
 }
 
-/// The inner state of HMAC under a key: as good as the key itself to whoever finds it, and what
-/// a `MessageKey` keeps of it.
-pub(crate) fn hmac_state(masked_key: &[u8]) -> Needle {
+/// What a `MessageKey` keeps of a key: in the FIPS module's build the key, else the states of HMAC.
+pub(crate) fn kept(masked_key: &[u8]) -> Needle {
+    if cfg!(feature = "fips") { Needle::of_masked(masked_key) } else { hmac_state(masked_key) }
+}
+
+/// The inner state of HMAC under a key: as good as the key itself to whoever finds it.
+fn hmac_state(masked_key: &[u8]) -> Needle {
     const INITIAL: [u32; 8] = [
         0x6a09_e667,
         0xbb67_ae85,

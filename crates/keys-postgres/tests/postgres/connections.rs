@@ -177,6 +177,10 @@ async fn a_port_that_nobody_listens_to_is_unavailable() {
     let schema = Schema::new().await;
     let db = PostgresClient::new(&through(free_port(), &schema)).unwrap();
     assert_eq!(kind(service(&db).generate_dek(&context("a")).await), KeyErrorKind::Unavailable);
+    assert_eq!(kind(service(&db).health().await), KeyErrorKind::Unavailable);
+    schema.service(1).health().await.unwrap(); // the control
+    PostgresReplayGuard::new(schema.db.clone(), "group").unwrap().health().await.unwrap();
+    PostgresReplayGuard::new(db, "group").unwrap().health().await.unwrap_err();
 }
 
 #[tokio::test]

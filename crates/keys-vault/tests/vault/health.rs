@@ -13,16 +13,22 @@ async fn ready_unauthenticated_sealed_and_unreachable_are_told_apart() {
     let mount = admin.mount_transit().await;
     let ours = client(admin.address(), admin.token()).await;
     assert_eq!(ours.health().await, VaultHealth::Ready);
+    let healthy = service(ours.clone(), &mount);
+    healthy.health().await.unwrap();
     let strange = client(admin.address(), "s.not-a-token").await;
     assert_eq!(strange.health().await, VaultHealth::Unauthenticated);
+    let refused = service(strange, &mount).health().await;
+    assert_eq!(kind(refused), KeyErrorKind::Denied);
     let service = service(ours.clone(), &mount);
     service.generate_dek(&context("acme")).await.unwrap();
     admin.must("POST", "sys/seal", "{}").await;
     assert_eq!(ours.health().await, VaultHealth::Sealed);
+    assert_eq!(kind(healthy.health().await), KeyErrorKind::Unavailable);
     let refused = service.generate_dek(&context("acme")).await;
     assert_eq!(kind(refused), KeyErrorKind::Unavailable, "a sealed server blames no message");
     server.kill().await;
     assert_eq!(ours.health().await, VaultHealth::Unreachable);
+    assert_eq!(kind(healthy.health().await), KeyErrorKind::Unavailable);
     let refused = service.generate_dek(&context("acme")).await;
     assert_eq!(kind(refused), KeyErrorKind::Unavailable);
 }

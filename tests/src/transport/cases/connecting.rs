@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sealmq_queue_core::{TransportError, TransportErrorKind};
+use sealmq_queue_core::{Transport, TransportError, TransportErrorKind};
 
 use crate::outcome::{CaseResult, Stop};
 use crate::transport::case::case_table;
@@ -13,7 +13,7 @@ pub(super) const CASES: &[Case] = case_table! { "resilience":
     bad_credentials_typed_error [];
     untrusted_ca_rejected [];
     mtls_required_ok [];
-    health_ok_and_down [] alone;
+    health_ok_and_down [] alone slow;
 };
 
 /// While the broker cannot be reached the adapter says so, and connects once it can.
@@ -90,11 +90,16 @@ async fn mtls_required_ok(ctx: Ctx) -> CaseResult {
     Ok(())
 }
 
-/// Health follows the broker: fine while it answers, unavailable while it does not, and closed
-/// once the connection is.
+/// Health follows the broker: fine while it answers, unavailable while it does not and fine again
+/// when it is back, on the same connection; closed once the connection is.
 async fn health_ok_and_down(ctx: Ctx) -> CaseResult {
     let transport = ctx.connect_again().await?;
     transport.health().await?;
+    match ctx.harness().restart_broker().await {
+        Ok(()) => healthy_again(&ctx, &*transport, "after a restart").await?,
+        Err(Stop::Skipped(_)) => {} // cut off it can be all the same
+        Err(broken) => return Err(broken),
+    }
     transport.close().await?;
     check_eq!(
         transport.health().await.map_err(|error| error.kind().clone()),
@@ -109,10 +114,22 @@ async fn health_ok_and_down(ctx: Ctx) -> CaseResult {
     let transport = proxy.connect().await?;
     transport.health().await?;
     proxy.cut().await;
+    let health = ctx.soon("health is known within the request timeout", transport.health()).await?;
     check_eq!(
-        transport.health().await.map_err(|error| error.kind().clone()),
+        health.map_err(|error| error.kind().clone()),
         Err(TransportErrorKind::Unavailable),
         "a broker that does not answer is unavailable"
     );
-    Ok(())
+    proxy.restore().await;
+    healthy_again(&ctx, &*transport, "once it can be reached").await
+}
+
+/// What was down is healthy by itself, soon.
+async fn healthy_again(ctx: &Ctx, transport: &dyn Transport, when: &str) -> CaseResult {
+    let asking = async {
+        while transport.health().await.is_err() {
+            ctx.sleep(Duration::from_millis(100)).await;
+        }
+    };
+    ctx.soon(&format!("the broker is healthy again {when}"), asking).await
 }

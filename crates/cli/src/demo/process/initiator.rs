@@ -8,7 +8,7 @@ use sealmq::{QueueClient, ReceivedMessage};
 use tokio::time::sleep;
 
 use super::event::{Event, Summary};
-use super::{AT_ONCE, Setting, TURN};
+use super::{AT_ONCE, Setting};
 use crate::demo::roles::{Acknowledgement, Glimpse};
 use crate::demo::stage::{broken, request};
 use crate::error::CliError;
@@ -97,7 +97,8 @@ async fn receive(
                 return Ok(());
             }
         }
-        for received in answers.receive(AT_ONCE, TURN).await.map_err(broken)? {
+        let Some(batch) = setting.receive(answers, AT_ONCE).await? else { return Ok(()) };
+        for received in batch {
             match received {
                 Ok(answer) => take(setting, answer, progress).await?,
                 Err(rejected) => {

@@ -6,12 +6,13 @@ mod observer;
 mod responder;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use sealmq::local::FileKeyring;
-use sealmq::{QueueClient, Transport};
+use sealmq::{ClientErrorKind, QueueClient, Received, Transport};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -29,10 +30,12 @@ use crate::passphrase::Protection;
 /// Whose messages they are.
 const TENANT: &str = "acme";
 
-/// How long one receive waits: a signal is noticed within this time.
+/// How long one receive waits; a signal ends it.
 const TURN: Duration = Duration::from_secs(1);
 /// The most messages that one receive gives.
 const AT_ONCE: usize = 16;
+/// How long a role may take to finish what it is at, once it is interrupted.
+const DEADLINE: Duration = Duration::from_secs(10);
 /// How long the connection may take to close.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -49,7 +52,8 @@ pub(crate) struct RoleArguments {
     keyring: Option<PathBuf>,
     #[command(flatten)]
     protection: Protection,
-    /// The initiator waits so many milliseconds after each message
+    /// The initiator waits so many milliseconds after each message; the responder works as long
+    /// on each before it answers
     #[arg(long, value_name = "MS", default_value_t = 0, requires = "role")]
     pause: u64,
     /// Removes both queues when the role ends: for the last one to leave
@@ -146,13 +150,50 @@ impl Setting<'_> {
         match (role, keys) {
             (Role::Initiator, Some(keys)) => {
                 let (requests, answers) = self.clients(keys)?;
-                initiator::run(self, &requests, &answers).await
+                self.to_the_end(&requests, initiator::run(self, &requests, &answers)).await
             }
             (Role::Responder, Some(keys)) => {
                 let (requests, answers) = self.clients(keys)?;
-                responder::run(self, &requests, &answers).await
+                self.to_the_end(&requests, responder::run(self, &requests, &answers)).await
             }
             _ => observer::run(self).await,
+        }
+    }
+
+    /// Lets a role work until it is done, or finish what it is at once somebody interrupts it; then
+    /// shuts the clients down.
+    async fn to_the_end(
+        &self,
+        client: &QueueClient,
+        role: impl Future<Output = Result<(), CliError>>,
+    ) -> Result<(), CliError> {
+        let mut role = pin!(role);
+        let done = tokio::select! {
+            outcome = &mut role => Some(outcome),
+            () = self.interrupt.happens() => None,
+        };
+        if let Some(outcome) = done {
+            let _ = client.shutdown(Duration::ZERO).await; // what it did is settled
+            return outcome;
+        }
+        // From here on nothing is received, which is how the role learns that it is to end.
+        let (closed, outcome) =
+            tokio::join!(client.shutdown(DEADLINE), timeout(DEADLINE + CLOSING, role));
+        outcome
+            .unwrap_or_else(|_| Err(CliError::failed("interrupted in the middle of its work")))?;
+        closed.map(drop).map_err(broken)
+    }
+
+    /// The next messages; `None` once the client is shut down.
+    async fn receive(
+        &self,
+        client: &QueueClient,
+        max: usize,
+    ) -> Result<Option<Vec<Received>>, CliError> {
+        match client.receive(max, TURN).await {
+            Ok(received) => Ok(Some(received)),
+            Err(error) if *error.kind() == ClientErrorKind::Closed => Ok(None),
+            Err(error) => Err(broken(error)),
         }
     }
 

@@ -1,14 +1,18 @@
 //! The responder: opens each request and answers it.
 
+use std::time::Duration;
+
 use sealmq::{QueueClient, ReceivedMessage};
+use tokio::time::sleep;
 
 use super::event::{Event, Summary};
-use super::{AT_ONCE, Setting, TURN};
+use super::{AT_ONCE, Setting};
 use crate::demo::roles::{Acknowledgement, Glimpse};
 use crate::demo::stage::{answer, broken};
 use crate::error::CliError;
 
-/// Answers until somebody interrupts it, or so many were answered as it was told to.
+/// Answers until somebody interrupts it, or so many were answered as it was told to. When it is
+/// interrupted it answers the request it is at, and gives back those it has not begun.
 pub(super) async fn run(
     setting: &Setting<'_>,
     requests: &QueueClient,
@@ -17,11 +21,16 @@ pub(super) async fn run(
     let (mut answered, mut refused) = (0, 0);
     loop {
         let left = setting.count.map_or(AT_ONCE, |count| count.saturating_sub(answered));
-        if left == 0 || setting.interrupt.happened() {
+        if left == 0 {
             break;
         }
-        for received in requests.receive(left.min(AT_ONCE), TURN).await.map_err(broken)? {
+        let Some(batch) = setting.receive(requests, left.min(AT_ONCE)).await? else { break };
+        for received in batch {
             match received {
+                Ok(request) if setting.interrupt.happened() => {
+                    let given_back = request.receipt.abandon(Duration::ZERO).await;
+                    given_back.map_err(|failed| broken(failed.error))?;
+                }
                 Ok(request) => {
                     respond(setting, answers, request).await?;
                     answered += 1;
@@ -50,6 +59,7 @@ async fn respond(
         let rejected = request.dead_letter("unknown_reply_to", reason).await;
         return rejected.map(|_| ()).map_err(|failed| broken(failed.error));
     }
+    sleep(setting.pause).await;
     let text = Acknowledgement::of(message.message_type.as_deref(), request.body());
     let text = text.map_err(CliError::failed)?;
     let sent = answers.send(answer(&message.id, text)).await;

@@ -24,6 +24,8 @@ pub(crate) enum Call {
     DeadLetter,
     Defer,
     Extend,
+    Health,
+    Close,
 }
 
 /// How it fails.
@@ -195,11 +197,11 @@ impl Transport for FaultyTransport {
     }
 
     async fn health(&self) -> Result<(), TransportError> {
-        self.inner.health().await
+        self.run(Call::Health, self.inner.health()).await
     }
 
     async fn close(&self) -> Result<(), TransportError> {
-        self.inner.close().await
+        self.run(Call::Close, self.inner.close()).await
     }
 }
 

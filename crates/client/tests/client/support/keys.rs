@@ -16,6 +16,7 @@ pub(crate) struct Switch {
     failure: Mutex<Option<KeyErrorKind>>,
     hangs: AtomicBool,
     calls: AtomicUsize,
+    is_closed: AtomicBool,
 }
 
 impl Switch {
@@ -38,6 +39,17 @@ impl Switch {
     /// No call returns from now on.
     pub(crate) fn hang(&self) {
         self.hangs.store(true, Ordering::SeqCst);
+    }
+
+    async fn close(&self) -> Result<(), KeyError> {
+        self.pass().await?;
+        self.is_closed.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Whether somebody closed it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
     }
 
     /// How many calls there were.
@@ -73,6 +85,10 @@ impl KeyProvider for SwitchedKeys {
     async fn valid_key_ids(&self) -> Result<Vec<EncryptionKeyId>, KeyError> {
         self.switch.pass().await?;
         self.keys.valid_key_ids().await
+    }
+
+    async fn close(&self) -> Result<(), KeyError> {
+        self.switch.close().await
     }
 }
 
@@ -147,5 +163,13 @@ impl KeyManagementService for SwitchedKms {
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
         self.switch.pass().await?;
         self.kms.delete_kek(tenant).await
+    }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        self.switch.pass().await
+    }
+
+    async fn close(&self) -> Result<(), KeyError> {
+        self.switch.close().await
     }
 }
