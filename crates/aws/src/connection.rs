@@ -128,7 +128,7 @@ impl AwsConnection {
         if let Some((field, reason, _)) = checks.into_iter().find(|(_, _, valid)| !valid) {
             return Err(InvalidSetting::new(field, reason));
         }
-        self.tls.validate().map_err(|tls| InvalidSetting::new(tls.field, tls.reason))
+        self.tls.validate()
     }
 }
 

@@ -15,7 +15,8 @@ use http_body_util::Limited;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use sealmq_tls::{TlsConfig, Unusable};
+use sealmq_settings::InvalidSetting;
+use sealmq_tls::TlsConfig;
 
 /// A host that does not answer by then is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,11 +32,11 @@ struct Connector {
 /// An HTTP client of the SDK that trusts what `tls` says.
 ///
 /// # Errors
-/// [`Unusable`] names the field, and the file if it is one.
+/// [`InvalidSetting`] names the field, and the file if it is one.
 pub(crate) fn client(
     tls: &TlsConfig,
     max_answer_bytes: usize,
-) -> Result<SharedHttpClient, Unusable> {
+) -> Result<SharedHttpClient, InvalidSetting> {
     let mut tcp = connect::HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);

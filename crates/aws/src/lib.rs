@@ -11,4 +11,4 @@ mod sdk;
 
 pub use connection::AwsConnection;
 pub use failure::{Cause, Failure};
-pub use sdk::{Refused, load};
+pub use sdk::load;

@@ -4,31 +4,22 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use sealmq_tls::Unusable;
+use sealmq_settings::InvalidSetting;
 
 use crate::connection::AwsConnection;
 use crate::http;
-
-/// Why there is no configuration.
-#[non_exhaustive]
-#[derive(Debug)]
-pub enum Refused {
-    /// A setting of TLS cannot be used.
-    Tls(Unusable),
-    /// Nobody names a region.
-    NoRegion,
-}
 
 /// Reads the AWS profile files and variables; asks the instance for its region only if nothing
 /// else names one. An answer of more than `max_answer_bytes` is an error.
 ///
 /// # Errors
-/// [`Refused`] before any call to the service.
+/// [`InvalidSetting`] before any call to the service: a file of TLS that cannot be used, or `region`
+/// when nothing names one.
 pub async fn load(
     connection: &AwsConnection,
     max_answer_bytes: usize,
-) -> Result<SdkConfig, Refused> {
-    let client = http::client(&connection.tls, max_answer_bytes).map_err(Refused::Tls)?;
+) -> Result<SdkConfig, InvalidSetting> {
+    let client = http::client(&connection.tls, max_answer_bytes)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client)
         // Whoever calls the service is the one that retries.
@@ -43,5 +34,9 @@ pub async fn load(
         loader = loader.credentials_provider(provider);
     }
     let shared = loader.load().await;
-    if shared.region().is_none() { Err(Refused::NoRegion) } else { Ok(shared) }
+    if shared.region().is_none() {
+        let reason = "is named neither here nor by the environment or a profile";
+        return Err(InvalidSetting::new("region", reason));
+    }
+    Ok(shared)
 }

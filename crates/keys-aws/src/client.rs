@@ -4,7 +4,7 @@
 use aws_config::Region;
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
-use sealmq_aws::{AwsConnection, Refused};
+use sealmq_aws::AwsConnection;
 use sealmq_crypto_core::KeyError;
 
 /// An answer may be so long. The longest secret has 64 KiB, and base64 makes a third more of it.
@@ -15,7 +15,7 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024;
 pub(crate) async fn kms(
     connection: &AwsConnection,
 ) -> Result<(aws_sdk_kms::Client, String), KeyError> {
-    let shared = shared(connection).await?;
+    let shared = sealmq_aws::load(connection, MAX_ANSWER_BYTES).await?;
     let mut builder =
         aws_sdk_kms::config::Builder::from(&shared).timeout_config(timeouts(connection));
     // Only this service is there: credentials may have to come from elsewhere.
@@ -30,7 +30,7 @@ pub(crate) async fn kms(
 pub(crate) async fn secrets(
     connection: &AwsConnection,
 ) -> Result<aws_sdk_secretsmanager::Client, KeyError> {
-    let shared = shared(connection).await?;
+    let shared = sealmq_aws::load(connection, MAX_ANSWER_BYTES).await?;
     let mut builder =
         aws_sdk_secretsmanager::config::Builder::from(&shared).timeout_config(timeouts(connection));
     if let Some(url) = &connection.endpoint_url {
@@ -50,16 +50,4 @@ fn place(connection: &AwsConnection, shared: &SdkConfig) -> String {
         Some(url) => format!("{region} at {url}"),
         None => region.to_owned(),
     }
-}
-
-async fn shared(connection: &AwsConnection) -> Result<SdkConfig, KeyError> {
-    sealmq_aws::load(connection, MAX_ANSWER_BYTES).await.map_err(|refused| match refused {
-        Refused::Tls(tls) => {
-            KeyError::invalid_input(tls.field, tls.reason.clone()).with_source(tls)
-        }
-        _ => {
-            let reason = "is named neither here nor by the environment or a profile";
-            KeyError::invalid_input("region", reason)
-        }
-    })
 }

@@ -1,7 +1,6 @@
 //! How the services are reached, and what is used of them.
 
 use sealmq_crypto_core::KeyError;
-use sealmq_settings::InvalidSetting;
 
 mod env;
 #[cfg(feature = "kms")]
@@ -22,10 +21,6 @@ fn first_refused<const N: usize>(checks: [Check; N]) -> Result<(), KeyError> {
         Some((field, reason, _)) => Err(KeyError::invalid_input(field, reason)),
         None => Ok(()),
     }
-}
-
-fn invalid(setting: InvalidSetting) -> KeyError {
-    KeyError::invalid_input(setting.variable, setting.reason)
 }
 
 #[cfg(test)]

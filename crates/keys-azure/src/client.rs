@@ -14,11 +14,9 @@ use crate::error::{Call, Failed};
 mod credential;
 mod http;
 mod keys;
-mod tls;
 
 pub(crate) use http::NoAnswer;
 pub(crate) use keys::{Listed, VaultKeys};
-pub(crate) use tls::{tls_config, unusable};
 
 /// A client of the vault's keys.
 pub(crate) fn keys(connection: &AzureConnection) -> Result<KeyClient, KeyError> {

@@ -111,7 +111,7 @@ impl AzureConnection {
         self.vault()?;
         self.scope()?;
         self.identity.validate()?;
-        self.tls.validate().map_err(crate::client::unusable)?;
+        self.tls.validate()?;
         let authority = self.authority_host.as_deref();
         first_refused([
             ("request_timeout", "must not be zero", !self.request_timeout.is_zero()),

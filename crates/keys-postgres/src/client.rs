@@ -16,7 +16,6 @@ use crate::config::{Checked, PostgresConfig, address};
 use crate::error;
 use crate::login::Login;
 use crate::schema::Schema;
-use crate::tls::client_config;
 
 /// A connection that nobody used for so long is closed: what lies between may have forgotten it.
 const IDLE_LIFETIME: Duration = Duration::from_secs(300);
@@ -91,7 +90,7 @@ impl PostgresClient {
         server.connect_timeout(config.connect_timeout);
         server.keepalives_idle(Duration::from_secs(30));
         let tls = if encrypted {
-            Some(MakeRustlsConnect::new(client_config(&config.tls)?))
+            Some(MakeRustlsConnect::new(config.tls.client_config()?))
         } else {
             None
         };

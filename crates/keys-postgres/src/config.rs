@@ -168,7 +168,7 @@ impl PostgresConfig {
                 return Err(invalid(field, "1 ms to 1 h"));
             }
         }
-        self.tls.validate().map_err(crate::tls::unusable)?;
+        self.tls.validate()?;
         if !(1..=1000).contains(&self.max_connections) {
             return Err(invalid("max_connections", "1 to 1,000"));
         }

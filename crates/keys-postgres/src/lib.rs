@@ -38,7 +38,6 @@ mod rewrap_keks;
 mod rewrap_memory;
 mod schema;
 mod service;
-mod tls;
 mod transaction;
 mod wrap;
 

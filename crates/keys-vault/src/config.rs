@@ -127,7 +127,7 @@ impl VaultConfig {
         if self.max_response_bytes < 4096 {
             return Err(KeyError::invalid_input("max_response_bytes", "is below 4,096"));
         }
-        self.tls.validate().map_err(crate::tls::unusable)?;
+        self.tls.validate()?;
         self.auth.validate()?;
         Ok(url)
     }

@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 use crate::auth::VaultSecret;
 use crate::config::VaultConfig;
 use crate::error::{no_answer, odd_answer, refusal};
-use crate::tls;
 
 /// What is asked of the server. Clones share the body.
 #[derive(Clone)]
@@ -82,7 +81,7 @@ impl Http {
         let namespace =
             namespace.map_err(|_| KeyError::invalid_input("namespace", "is not ASCII"))?;
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(&config.tls)?)
+            .tls_backend_preconfigured(config.tls.client_config()?)
             // A redirect would carry the token, which is in a header of its own, to another host.
             .redirect(redirect::Policy::none())
             .no_proxy()

@@ -36,7 +36,6 @@ mod service;
 mod session;
 mod timer;
 mod timestamp;
-mod tls;
 mod transit;
 mod wire;
 mod wrapped;

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealmq_settings::InvalidSetting;
+
 /// What went wrong, in terms a caller can act on.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +94,14 @@ impl TransportError {
     /// Whether the same call may succeed later without a change.
     pub fn is_retryable(&self) -> bool {
         matches!(self.kind, TransportErrorKind::Unavailable | TransportErrorKind::Throttled { .. })
+    }
+}
+
+impl From<InvalidSetting> for TransportError {
+    fn from(mut invalid: InvalidSetting) -> Self {
+        let source = invalid.take_source();
+        let error = Self::invalid_input(invalid.variable, invalid.reason);
+        source.into_iter().fold(error, Self::with_source)
     }
 }
 

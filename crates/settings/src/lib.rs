@@ -4,8 +4,10 @@
 //! neither where the values stand nor what they are for. So the environment and a configuration
 //! file have the same names and the same checks, and a schema can be written from the lists.
 
+mod invalid;
 mod setting;
 mod settings;
 
+pub use invalid::InvalidSetting;
 pub use setting::{Kind, Setting};
-pub use settings::{InvalidSetting, Settings};
+pub use settings::Settings;

@@ -1,9 +1,10 @@
 //! The values of settings, read as what they have to be.
 
-use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+use crate::InvalidSetting;
 
 type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
@@ -12,30 +13,6 @@ type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 pub struct Settings<'a> {
     lookup: Box<Lookup<'a>>,
 }
-
-/// A setting that is missing, or is not what it has to be. It never repeats the value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidSetting {
-    /// The name of its variable.
-    pub variable: &'static str,
-    /// What is wrong with it, as a clause.
-    pub reason: String,
-}
-
-impl InvalidSetting {
-    /// This variable, refused for this reason.
-    pub fn new(variable: &'static str, reason: impl Into<String>) -> Self {
-        Self { variable, reason: reason.into() }
-    }
-}
-
-impl fmt::Display for InvalidSetting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid {}: {}", self.variable, self.reason)
-    }
-}
-
-impl Error for InvalidSetting {}
 
 impl Settings<'static> {
     /// The environment of this process. A value that is not UTF-8 counts as absent.

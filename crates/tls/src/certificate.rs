@@ -7,8 +7,9 @@ use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
+use sealmq_settings::InvalidSetting;
 
-use crate::pem::{Pem, Unusable};
+use crate::pem::Pem;
 use crate::watched::Watched;
 
 const FIELD: &str = "client_certificate";
@@ -21,12 +22,12 @@ impl ClientCertificate {
     /// Reads both.
     ///
     /// # Errors
-    /// [`Unusable`] when one cannot be used, or the key is of another certificate.
+    /// [`InvalidSetting`] when one cannot be used, or the key is of another certificate.
     pub(crate) fn read(
         chain: &Pem,
         key: &Pem,
         provider: &Arc<CryptoProvider>,
-    ) -> Result<Self, Unusable> {
+    ) -> Result<Self, InvalidSetting> {
         let files: Vec<&Path> = [chain, key].into_iter().filter_map(Pem::path).collect();
         let sources = (chain.clone(), key.clone(), Arc::clone(provider));
         let read = move || {

@@ -6,15 +6,16 @@ use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
+use sealmq_settings::InvalidSetting;
 
 use crate::certificate::ClientCertificate;
 use crate::config::{TlsConfig, TlsVersion};
-use crate::pem::{Pem, Unusable};
+use crate::pem::Pem;
 use crate::verifier::{Verifier, roots};
 
 /// # Errors
-/// [`Unusable`] names the field, and the file if it is one.
-pub(crate) fn client_config(tls: &TlsConfig) -> Result<ClientConfig, Unusable> {
+/// [`InvalidSetting`] names the field, and the file if it is one.
+pub(crate) fn client_config(tls: &TlsConfig) -> Result<ClientConfig, InvalidSetting> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let versions: &[&SupportedProtocolVersion] = match tls.min_version {
         TlsVersion::V1_2 => &[&TLS13, &TLS12],
@@ -22,7 +23,7 @@ pub(crate) fn client_config(tls: &TlsConfig) -> Result<ClientConfig, Unusable> {
     };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
-        .map_err(|error| Unusable::new("tls", "there is no such version".into()).because(error))?;
+        .map_err(|error| InvalidSetting::new("tls", "there is no such version").because(error))?;
     let name = tls.parsed_server_name()?;
     let builder = if tls.authorities.is_some() || name.is_some() {
         let verifier = Verifier::read(tls.authorities.as_ref(), name, &provider)?;
@@ -59,7 +60,7 @@ mod tests {
             let certificate = TlsConfig::new().with_client_certificate(&path, &path);
             for (tls, field) in [(authorities, "root_ca"), (certificate, "client_certificate")] {
                 let error = tls.client_config().unwrap_err();
-                assert_eq!(error.field, field);
+                assert_eq!(error.variable, field);
                 assert!(error.to_string().contains(&path.display().to_string()));
             }
         }
@@ -78,8 +79,8 @@ mod tests {
         assert!(client_config(&TlsConfig::new()).is_ok());
         let own = client_config(&TlsConfig::new()).unwrap();
         let both = TlsConfig::new().with_client_config(own).with_min_version(TlsVersion::V1_3);
-        assert_eq!(both.validate().unwrap_err().field, "tls_client_config");
+        assert_eq!(both.validate().unwrap_err().variable, "tls_client_config");
         let name = TlsConfig::new().with_server_name("not a name");
-        assert_eq!(name.validate().unwrap_err().field, "tls_server_name");
+        assert_eq!(name.validate().unwrap_err().variable, "tls_server_name");
     }
 }

@@ -8,7 +8,7 @@ use rustls::pki_types::ServerName;
 use sealmq_settings::{InvalidSetting, Setting, Settings};
 
 use crate::client;
-use crate::pem::{Pem, Unusable};
+use crate::pem::Pem;
 
 /// The oldest protocol that is spoken.
 #[non_exhaustive]
@@ -155,28 +155,28 @@ impl TlsConfig {
     /// Checks what can be checked without I/O.
     ///
     /// # Errors
-    /// [`Unusable`] names the field.
-    pub fn validate(&self) -> Result<(), Unusable> {
+    /// [`InvalidSetting`] names the field.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
         if self.own.is_some() && self.is_set() {
             let reason = "it is given beside settings that it would not heed";
-            return Err(Unusable::new("tls_client_config", reason.into()));
+            return Err(InvalidSetting::new("tls_client_config", reason));
         }
         self.parsed_server_name().map(drop)
     }
 
-    pub(crate) fn parsed_server_name(&self) -> Result<Option<ServerName<'static>>, Unusable> {
+    pub(crate) fn parsed_server_name(&self) -> Result<Option<ServerName<'static>>, InvalidSetting> {
         let Some(name) = &self.server_name else { return Ok(None) };
         let parsed = ServerName::try_from(name.clone());
         parsed.map(Some).map_err(|error| {
-            Unusable::new("tls_server_name", "is no host name".into()).because(error)
+            InvalidSetting::new("tls_server_name", "is no host name").because(error)
         })
     }
 
     /// The client of `rustls`. Reads the files.
     ///
     /// # Errors
-    /// [`Unusable`] names the field, and the file if it is one.
-    pub fn client_config(&self) -> Result<ClientConfig, Unusable> {
+    /// [`InvalidSetting`] names the field, and the file if it is one.
+    pub fn client_config(&self) -> Result<ClientConfig, InvalidSetting> {
         self.validate()?;
         match &self.own {
             Some(own) => Ok(own.clone()),

@@ -13,7 +13,6 @@ mod verifier;
 mod watched;
 
 pub use config::{TlsConfig, TlsVersion};
-pub use pem::Unusable;
 pub use refusal::{Refusal, causes, distrusts};
 
 /// For [`tls_settings`].

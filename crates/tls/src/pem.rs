@@ -1,12 +1,12 @@
 //! Certificates and keys in PEM, from a file or from memory.
 
-use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sealmq_settings::InvalidSetting;
 use zeroize::Zeroizing;
 
 /// Where PEM comes from.
@@ -16,39 +16,6 @@ pub(crate) enum Pem {
     File(PathBuf),
     /// The bytes themselves.
     Text(Arc<Zeroizing<Vec<u8>>>),
-}
-
-/// A setting that no client can be made from. It never holds any of the PEM.
-#[derive(Debug)]
-pub struct Unusable {
-    /// Which one: `root_ca`, `client_certificate`, `tls_server_name`, `tls_client_config`, `tls`.
-    pub field: &'static str,
-    /// What is wrong with it, as a clause.
-    pub reason: String,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl Unusable {
-    pub(crate) fn new(field: &'static str, reason: String) -> Self {
-        Self { field, reason, source: None }
-    }
-
-    pub(crate) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid {}: {}", self.field, self.reason)
-    }
-}
-
-impl Error for Unusable {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
 }
 
 impl Pem {
@@ -68,7 +35,7 @@ impl Pem {
     pub(crate) fn certificates(
         &self,
         field: &'static str,
-    ) -> Result<Vec<CertificateDer<'static>>, Unusable> {
+    ) -> Result<Vec<CertificateDer<'static>>, InvalidSetting> {
         let refused = || self.unusable(field, "a list of certificates");
         let read: Result<Vec<_>, pem::Error> = match self {
             Self::File(path) => CertificateDer::pem_file_iter(path).and_then(Iterator::collect),
@@ -82,7 +49,7 @@ impl Pem {
     pub(crate) fn private_key(
         &self,
         field: &'static str,
-    ) -> Result<PrivateKeyDer<'static>, Unusable> {
+    ) -> Result<PrivateKeyDer<'static>, InvalidSetting> {
         let key = match self {
             Self::File(path) => PrivateKeyDer::from_pem_file(path),
             Self::Text(text) => PrivateKeyDer::from_pem_slice(text),
@@ -90,12 +57,12 @@ impl Pem {
         key.map_err(|error| self.unusable(field, "the key of the certificate").because(error))
     }
 
-    pub(crate) fn unusable(&self, field: &'static str, wanted: &str) -> Unusable {
+    pub(crate) fn unusable(&self, field: &'static str, wanted: &str) -> InvalidSetting {
         let reason = match self {
             Self::File(path) => format!("{} cannot be used as {wanted}", path.display()),
             Self::Text(_) => format!("cannot be used as {wanted}, PEM"),
         };
-        Unusable::new(field, reason)
+        InvalidSetting::new(field, reason)
     }
 }
 

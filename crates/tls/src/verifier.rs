@@ -7,8 +7,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use sealmq_settings::InvalidSetting;
 
-use crate::pem::{Pem, Unusable};
+use crate::pem::Pem;
 use crate::watched::Watched;
 
 const FIELD: &str = "root_ca";
@@ -26,18 +27,18 @@ impl Verifier {
     /// Reads the authorities; without any, those of the operating system.
     ///
     /// # Errors
-    /// [`Unusable`] when they cannot be used, or there are none.
+    /// [`InvalidSetting`] when they cannot be used, or there are none.
     pub(crate) fn read(
         authorities: Option<&Pem>,
         name: Option<ServerName<'static>>,
         provider: &Arc<CryptoProvider>,
-    ) -> Result<Self, Unusable> {
+    ) -> Result<Self, InvalidSetting> {
         let (source, provider) = (authorities.cloned(), Arc::clone(provider));
         let read = move || {
             let roots = Arc::new(roots(source.as_ref())?);
             WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
                 .build()
-                .map_err(|error| Unusable::new(FIELD, "cannot be used".into()).because(error))
+                .map_err(|error| InvalidSetting::new(FIELD, "cannot be used").because(error))
         };
         let files = authorities.and_then(Pem::path);
         Ok(Self { authorities: Watched::new(files, read)?, name })
@@ -47,8 +48,8 @@ impl Verifier {
 /// The authorities of a source, or those of the operating system.
 ///
 /// # Errors
-/// [`Unusable`] when one is no certificate of an authority.
-pub(crate) fn roots(source: Option<&Pem>) -> Result<RootCertStore, Unusable> {
+/// [`InvalidSetting`] when one is no certificate of an authority.
+pub(crate) fn roots(source: Option<&Pem>) -> Result<RootCertStore, InvalidSetting> {
     let mut roots = RootCertStore::empty();
     let Some(pem) = source else {
         // Some systems have unreadable files among their authorities; the others still count.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::pem::Unusable;
+use sealmq_settings::InvalidSetting;
 
 /// A value and the files that it was read from.
 ///
@@ -14,7 +14,7 @@ use crate::pem::Unusable;
 /// by the next connection, and nothing runs in between.
 pub(crate) struct Watched<T> {
     files: Vec<PathBuf>,
-    read: Box<dyn Fn() -> Result<T, Unusable> + Send + Sync>,
+    read: Box<dyn Fn() -> Result<T, InvalidSetting> + Send + Sync>,
     last: Mutex<Last<T>>,
 }
 
@@ -35,8 +35,8 @@ impl<T> Watched<T> {
     /// Those of `read`.
     pub(crate) fn new<'p>(
         files: impl IntoIterator<Item = &'p Path>,
-        read: impl Fn() -> Result<T, Unusable> + Send + Sync + 'static,
-    ) -> Result<Self, Unusable> {
+        read: impl Fn() -> Result<T, InvalidSetting> + Send + Sync + 'static,
+    ) -> Result<Self, InvalidSetting> {
         let files: Vec<PathBuf> = files.into_iter().map(Path::to_path_buf).collect();
         // Looked at before they are read: a change meanwhile is seen the next time.
         let seen = stamps(&files);
@@ -91,7 +91,7 @@ mod tests {
         let path = file.clone();
         let read = move || {
             let text = fs::read_to_string(&path).unwrap_or_default();
-            text.parse::<u32>().map_err(|_| Unusable::new("value", "is no number".into()))
+            text.parse::<u32>().map_err(|_| InvalidSetting::new("value", "is no number"))
         };
         fs::write(&file, "1").unwrap();
         let value = Watched::new([file.as_path()], read).unwrap();
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn nothing_usable_at_first_is_an_error() {
-        let read = || Err::<(), _>(Unusable::new("value", "is missing".into()));
-        assert_eq!(Watched::new([Path::new("/missing")], read).unwrap_err().field, "value");
+        let read = || Err::<(), _>(InvalidSetting::new("value", "is missing"));
+        assert_eq!(Watched::new([Path::new("/missing")], read).unwrap_err().variable, "value");
     }
 }

@@ -176,5 +176,5 @@ async fn a_key_of_another_certificate_is_refused_at_once() {
     let authority = Authority::new("ours");
     let ((chain, _), (_, other_key)) = (authority.sign("a"), authority.sign("b"));
     let tls = TlsConfig::new().with_client_certificate_pem(chain, other_key);
-    assert_eq!(tls.client_config().unwrap_err().field, "client_certificate");
+    assert_eq!(tls.client_config().unwrap_err().variable, "client_certificate");
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::NatsConfig;
 use crate::violations::{Violations, denied};
-use crate::{error, tls};
+use crate::error;
 
 /// The longest pause between two attempts to reconnect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -203,11 +203,13 @@ fn options(
     config: &NatsConfig,
     closed: watch::Receiver<bool>,
 ) -> Result<ConnectOptions, TransportError> {
+    // TLS is configured even when it was not asked for: a server may insist on it, and the NATS
+    // client's own choice of a provider would depend on what else is linked into the process.
     let mut options = ConnectOptions::new()
         .connection_timeout(config.connect_timeout)
         .request_timeout(Some(config.request_timeout))
         .subscription_capacity(config.subscription_capacity)
-        .tls_client_config(tls::client_config(&config.tls)?)
+        .tls_client_config(config.tls.client_config()?)
         .reconnect_delay_callback(move |attempt| {
             // The client never gives up; once nobody needs it, it may as well sleep.
             if *closed.borrow() { Duration::from_secs(86_400) } else { pause(attempt) }

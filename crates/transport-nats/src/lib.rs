@@ -48,7 +48,6 @@ mod schedule;
 mod sender;
 mod settler;
 mod stop;
-mod tls;
 mod transport;
 mod violations;
 mod wire;

@@ -146,7 +146,7 @@ impl ServiceBusConfig {
         }
         self.credential.validate()?;
         if let Some(tls) = &self.tls {
-            tls.validate().map_err(crate::tls::unusable)?;
+            tls.validate()?;
         }
         if self.port == Some(0) {
             return Err(TransportError::invalid_input("port", "must not be zero"));

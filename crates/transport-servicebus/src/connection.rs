@@ -17,7 +17,6 @@ use crate::config::ServiceBusConfig;
 use crate::dial;
 use crate::error;
 use crate::request_link::RequestLink;
-use crate::tls::client_config;
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The window of a session, in frames of 64 KiB: what the broker may send before we have read it.
@@ -60,7 +59,7 @@ enum State {
 
 impl Connection {
     pub(crate) fn new(config: Arc<ServiceBusConfig>) -> Result<Self, TransportError> {
-        let tls = config.tls.as_ref().map(client_config).transpose()?;
+        let tls = config.tls.as_ref().map(|tls| tls.client_config().map(Arc::new)).transpose()?;
         Ok(Self { config, tls, state: Mutex::new(State::Absent) })
     }
 

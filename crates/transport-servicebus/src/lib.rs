@@ -62,7 +62,6 @@ mod session;
 mod settler;
 mod slots;
 mod stopping;
-mod tls;
 mod transport;
 mod wire;
 

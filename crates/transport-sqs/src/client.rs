@@ -3,7 +3,6 @@
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
-use sealmq_aws::Refused;
 use sealmq_queue_core::TransportError;
 
 use crate::config::SqsConfig;
@@ -19,16 +18,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) async fn connect(config: &SqsConfig) -> Result<Client, TransportError> {
     config.validate()?;
     let connection = &config.connection;
-    let shared = sealmq_aws::load(connection, MAX_ANSWER_BYTES).await;
-    let shared = shared.map_err(|refused| match refused {
-        Refused::Tls(tls) => {
-            TransportError::invalid_input(tls.field, tls.reason.clone()).with_source(tls)
-        }
-        _ => {
-            let reason = "is named neither here nor by the environment or a profile";
-            TransportError::invalid_input("region", reason)
-        }
-    })?;
+    let shared = sealmq_aws::load(connection, MAX_ANSWER_BYTES).await?;
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(connection.request_timeout);
     let mut builder = Builder::from(&shared).timeout_config(timeouts.build());
     // Only SQS is there: credentials may have to come from elsewhere.

@@ -25,6 +25,8 @@ enum Role {
     ContractTests,
     /// What the tests of several adapters share; it knows none of our crates.
     TestKit,
+    /// Settings by name, and what is wrong with one.
+    Settings,
     /// What adapters of several kinds share; it knows neither keys nor queues.
     Shared,
     /// What contributors run; it is never published.
@@ -43,7 +45,8 @@ impl Role {
             "sealmq-cli" => Cli,
             "sealmq-contract-tests" => ContractTests,
             "sealmq-test-kit" => TestKit,
-            "sealmq-aws" | "sealmq-settings" | "sealmq-tls" => Shared,
+            "sealmq-settings" => Settings,
+            "sealmq-aws" | "sealmq-tls" => Shared,
             "sealmq-bench" | "xtask" => Tool,
             other if other.starts_with("sealmq-keys-") => Keys,
             other if other.starts_with("sealmq-replay-") => Replay,
@@ -55,13 +58,14 @@ impl Role {
     /// What a crate of this role may be built upon.
     fn allowed(self) -> &'static [Self] {
         match self {
-            CryptoCore | QueueCore | TestKit => &[],
-            Shared => &[Shared],
-            Keys => &[CryptoCore, Shared],
+            Settings | TestKit => &[],
+            CryptoCore | QueueCore => &[Settings],
+            Shared => &[Settings, Shared],
+            Keys => &[CryptoCore, Settings, Shared],
             Replay => &[CryptoCore],
-            Transport => &[QueueCore, Shared],
+            Transport => &[QueueCore, Settings, Shared],
             Client => &[CryptoCore, QueueCore],
-            Facade => &[CryptoCore, QueueCore, Client, Keys, Transport, Replay, Shared],
+            Facade => &[CryptoCore, QueueCore, Client, Keys, Transport, Replay, Settings, Shared],
             Cli => &[Facade],
             ContractTests => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, TestKit],
             Tool => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, ContractTests],
@@ -184,6 +188,7 @@ fn reason(role: Role) -> &'static str {
         Client => "the client knows the two cores and no adapter",
         Facade => "the facade joins client, cores and adapters",
         Cli => "the program uses what users use, the facade",
+        Settings => "everything reads settings, so it knows nothing else",
         Shared => "adapters of several kinds use it, so it knows none of them",
         TestKit => "the tests of every adapter use it, so it knows none",
         ContractTests | Tool => "the program's own crate is for no one to build upon",

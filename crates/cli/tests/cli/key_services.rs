@@ -79,8 +79,9 @@ mod vault {
             assert!(!run.stderr.contains("c2VjcmV0"), "{}", run.stderr);
         }
         let run = sealmq(["demo", "--keys", "vault://127.0.0.1:1"]);
-        run.assert_refused(2, "--keys vault:…: invalid auth: none is set");
-        sealmq(["demo", "--keys", "vault:"]).assert_refused(2, "SEALMQ_VAULT_ADDR is not set");
+        run.assert_refused(2, "--keys vault:…: invalid SEALMQ_VAULT_TOKEN: is not set, nor is");
+        sealmq(["demo", "--keys", "vault:"])
+            .assert_refused(2, "invalid SEALMQ_VAULT_ADDR: is not set");
     }
 }
 
@@ -160,7 +161,7 @@ mod azure {
                 ("SEALMQ_AZURE_CLIENT_SECRET", SECRET.to_owned()),
                 ("SEALMQ_AZURE_AUDIENCE", "https://vault.azure.net".to_owned()),
                 ("SEALMQ_AZURE_AUTHORITY_HOST", vault.authority_url().to_owned()),
-                ("SEALMQ_AZURE_CA_FILE", required("SEALMQ_KEYVAULT_CA_FILE")),
+                ("SEALMQ_AZURE_ROOT_CA", required("SEALMQ_KEYVAULT_CA_FILE")),
                 ("SEALMQ_AZURE_KEY_PREFIX", "cli".to_owned()),
                 ("SEALMQ_AZURE_KEK_KIND", "rsa-2048".to_owned()),
                 ("SEALMQ_AZURE_WRAP_SECRET", name),
@@ -238,7 +239,7 @@ mod pkcs11 {
     #[test]
     fn what_is_missing_is_named() {
         let run = sealmq(["demo", "--keys", "pkcs11:"]);
-        run.assert_refused(2, "--keys pkcs11:: invalid module: SEALMQ_PKCS11_MODULE is not set");
+        run.assert_refused(2, "--keys pkcs11:: invalid SEALMQ_PKCS11_MODULE: is not set");
     }
 }
 
@@ -314,12 +315,13 @@ mod postgres {
 
     #[test]
     fn what_is_missing_or_malformed_is_named() {
-        sealmq(["demo", "--keys", "postgres:"]).assert_refused(2, "SEALMQ_POSTGRES_URL is not set");
+        sealmq(["demo", "--keys", "postgres:"])
+            .assert_refused(2, "invalid SEALMQ_POSTGRES_URL: is not set");
         let run = sealmq(["demo", "--keys", "postgres://me@127.0.0.1:port/c2VjcmV0"]);
         run.assert_refused(2, "--keys postgres:…: invalid url");
         assert!(!run.stderr.contains("c2VjcmV0"), "{}", run.stderr);
         let run = sealmq(["demo", "--keys", "postgres://me@127.0.0.1/db"]);
-        run.assert_refused(2, "SEALMQ_MASTER_KEY_ID is not set");
+        run.assert_refused(2, "invalid SEALMQ_MASTER_KEY_ID: is not set");
     }
 
     #[test]

@@ -19,7 +19,6 @@ use sealmq_tls::tls_settings;
 
 #[cfg(feature = "secrets")]
 use super::AwsSecretsConfig;
-use super::invalid;
 #[cfg(feature = "kms")]
 use super::{AwsKmsConfig, KmsKeys};
 
@@ -35,7 +34,7 @@ const TLS: [Setting; 5] = tls_settings!("SEALMQ_AWS_");
 
 fn connection(settings: &Settings<'_>, endpoint: &'static str) -> Result<AwsConnection, KeyError> {
     let names = [endpoint, REGION, REQUEST_TIMEOUT];
-    AwsConnection::from_settings(settings, names, &TLS).map_err(invalid)
+    Ok(AwsConnection::from_settings(settings, names, &TLS)?)
 }
 
 #[cfg(feature = "kms")]
@@ -92,16 +91,14 @@ impl AwsKmsConfig {
         let given = [KEY, TENANT_KEYS, ALIAS_PREFIX].map(|variable| settings.get(variable));
         let mut config = match given {
             [Some(keys), None, None] => Self::shared(keys.split(',').map(str::trim)),
-            [None, Some(keys), None] => {
-                Self::of(KmsKeys::Mapped(tenant_keys(&keys).map_err(invalid)?))
-            }
+            [None, Some(keys), None] => Self::of(KmsKeys::Mapped(tenant_keys(&keys)?)),
             [None, None, Some(prefix)] => Self::per_tenant(prefix),
             _ => {
                 let reason = format!("or {TENANT_KEYS} or {ALIAS_PREFIX}: one of the three");
                 return Err(KeyError::invalid_input(KEY, reason));
             }
         };
-        config.auto_create = settings.flag(AUTO_CREATE).map_err(invalid)?.unwrap_or_default();
+        config.auto_create = settings.flag(AUTO_CREATE)?.unwrap_or_default();
         config.connection = connection(settings, KMS_ENDPOINT)?;
         config.validate()?;
         Ok(config)
@@ -157,7 +154,7 @@ impl AwsSecretsConfig {
     /// # Errors
     /// As [`AwsSecretsConfig::from_env`].
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
-        let mut config = Self::new(settings.required(SECRET_ID).map_err(invalid)?);
+        let mut config = Self::new(settings.required(SECRET_ID)?);
         for id in settings.get(PINNED_VERSIONS).iter().flat_map(|ids| ids.split(',')) {
             let id = EncryptionKeyId::new(id.trim())
                 .map_err(|error| KeyError::invalid_input(PINNED_VERSIONS, error.to_string()))?;

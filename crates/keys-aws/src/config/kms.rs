@@ -7,7 +7,7 @@ use sealmq_crypto_core::{KeyError, TenantId};
 
 use sealmq_aws::AwsConnection;
 
-use super::{first_refused, invalid};
+use super::first_refused;
 
 /// The KMS keys of tenants.
 ///
@@ -136,7 +136,7 @@ impl AwsKmsConfig {
     /// # Errors
     /// `InvalidInput` names the field that is not acceptable.
     pub fn validate(&self) -> Result<(), KeyError> {
-        self.connection.validate().map_err(invalid)?;
+        self.connection.validate()?;
         let per_tenant = matches!(self.keys, KmsKeys::PerTenant { .. });
         let keys = match &self.keys {
             KmsKeys::Shared(keys) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sealmq_aws::AwsConnection;
 use sealmq_crypto_core::{EncryptionKeyId, KeyError};
 
-use super::{first_refused, invalid};
+use super::first_refused;
 
 /// How a secret of AWS Secrets Manager is used as a store of named keys.
 ///
@@ -77,7 +77,7 @@ impl AwsSecretsConfig {
     /// # Errors
     /// `InvalidInput` names the field that is not acceptable.
     pub fn validate(&self) -> Result<(), KeyError> {
-        self.connection.validate().map_err(invalid)?;
+        self.connection.validate()?;
         let prefix = &self.open_label_prefix;
         first_refused([
             ("secret_id", "is a name or ARN of 1 to 2048 characters", is_secret(&self.secret_id)),

@@ -39,7 +39,7 @@ pub(crate) struct NoAnswer {
 impl BoundedClient {
     pub(super) fn new(connection: &AzureConnection, origin: Option<Url>) -> Result<Self, KeyError> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(super::tls_config(&connection.tls)?)
+            .tls_backend_preconfigured(connection.tls.client_config()?)
             .redirect(redirect::Policy::none())
             .no_proxy()
             .retry(retry::never())

@@ -85,12 +85,12 @@ impl AzureConnection {
     /// # Errors
     /// As [`AzureConnection::from_env`].
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
-        let vault_url = settings.required(VAULT_URL).map_err(invalid)?;
+        let vault_url = settings.required(VAULT_URL)?;
         let mut connection = Self::new(vault_url, identity(settings)?);
         connection.audience = settings.get(AUDIENCE);
         connection.authority_host = settings.get(AUTHORITY_HOST);
-        connection.tls = TlsConfig::from_settings(settings, &TLS).map_err(invalid)?;
-        let timeout = settings.milliseconds(REQUEST_TIMEOUT).map_err(invalid)?;
+        connection.tls = TlsConfig::from_settings(settings, &TLS)?;
+        let timeout = settings.milliseconds(REQUEST_TIMEOUT)?;
         connection.request_timeout = timeout.unwrap_or(connection.request_timeout);
         connection.validate()?;
         Ok(connection)
@@ -100,14 +100,14 @@ impl AzureConnection {
 fn identity(settings: &Settings<'_>) -> Result<AzureIdentity, KeyError> {
     let (tenant_id, client_id) = (settings.get(TENANT_ID), settings.get(CLIENT_ID));
     let kinds = [("managed", 0), ("workload", 1), ("client-secret", 2)];
-    match settings.choice(IDENTITY, &kinds).map_err(invalid)? {
+    match settings.choice(IDENTITY, &kinds)? {
         None | Some(0) => Ok(AzureIdentity::managed(client_id)),
         Some(1) => {
             Ok(AzureIdentity(IdentityKind::Workload { tenant_id, client_id, token_file: None }))
         }
         Some(_) => Ok(AzureIdentity(IdentityKind::ClientSecret {
-            tenant_id: settings.required(TENANT_ID).map_err(invalid)?,
-            client_id: settings.required(CLIENT_ID).map_err(invalid)?,
+            tenant_id: settings.required(TENANT_ID)?,
+            client_id: settings.required(CLIENT_ID)?,
             secret: client_secret(settings)?,
         })),
     }
@@ -182,18 +182,18 @@ impl AzureKeyVaultConfig {
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
         let connection = AzureConnection::from_settings(settings)?;
         let mut config = match (settings.get(TENANT_KEYS), settings.get(KEY_PREFIX)) {
-            (Some(keys), None) => Self::mapped(connection, tenant_keys(&keys).map_err(invalid)?),
+            (Some(keys), None) => Self::mapped(connection, tenant_keys(&keys)?),
             (None, Some(prefix)) => Self::per_tenant(connection, prefix),
             _ => {
                 let reason = format!("or {TENANT_KEYS}: one of the two");
                 return Err(KeyError::invalid_input(KEY_PREFIX, reason));
             }
         };
-        if let Some(kind) = settings.choice(KEK_KIND, KEK_KINDS).map_err(invalid)? {
+        if let Some(kind) = settings.choice(KEK_KIND, KEK_KINDS)? {
             config.kind = *kind;
         }
-        config.auto_create = settings.flag(AUTO_CREATE).map_err(invalid)?.unwrap_or_default();
-        config.purge = settings.flag(PURGE).map_err(invalid)?.unwrap_or(true);
+        config.auto_create = settings.flag(AUTO_CREATE)?.unwrap_or_default();
+        config.purge = settings.flag(PURGE)?.unwrap_or(true);
         if let Some(secret) = settings.get(WRAP_SECRET) {
             let secret = AzureSecretsConfig::new(config.connection.clone(), secret);
             config = config.with_wrap_authentication(Arc::new(AzureSecretsProvider::new(secret)?));
@@ -225,7 +225,7 @@ impl AzureSecretsConfig {
     /// As [`AzureSecretsConfig::from_env`].
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
         let connection = AzureConnection::from_settings(settings)?;
-        let config = Self::new(connection, settings.required(SECRET).map_err(invalid)?);
+        let config = Self::new(connection, settings.required(SECRET)?);
         config.validate()?;
         Ok(config)
     }
@@ -242,8 +242,4 @@ fn tenant_keys(text: &str) -> Result<BTreeMap<TenantId, String>, InvalidSetting>
         }
     }
     Ok(keys)
-}
-
-fn invalid(setting: InvalidSetting) -> KeyError {
-    KeyError::invalid_input(setting.variable, setting.reason)
 }

@@ -53,11 +53,9 @@ impl Pkcs11Config {
     /// # Errors
     /// As [`Pkcs11Config::from_env`].
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
-        let bad =
-            |invalid: InvalidSetting| KeyError::invalid_input(invalid.variable, invalid.reason);
-        let (module, token) = module_and_token(settings).map_err(bad)?;
+        let (module, token) = module_and_token(settings)?;
         let mut config = Self::new(module, token, pin(settings)?);
-        config.read_options(settings).map_err(bad)?;
+        config.read_options(settings)?;
         config.validate()?;
         Ok(config)
     }

@@ -54,8 +54,7 @@ impl PostgresConfig {
     /// # Errors
     /// `InvalidInput` names the variable or field.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
-        let config = Self::read(settings)
-            .map_err(|invalid| KeyError::invalid_input(invalid.variable, invalid.reason))?;
+        let config = Self::read(settings)?;
         config.validate()?;
         Ok(config)
     }

@@ -77,7 +77,7 @@ impl VaultConfig {
     /// # Errors
     /// As [`VaultConfig::from_env`].
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
-        let config = Self::read(settings).map_err(invalid)?;
+        let config = Self::read(settings)?;
         config.validate()?;
         Ok(config)
     }
@@ -102,12 +102,16 @@ fn auth(settings: &Settings<'_>) -> Result<VaultAuth, InvalidSetting> {
     given.extend(user.map(|(username, password)| VaultAuth::userpass(username, password)));
     given.extend(approle(settings)?);
     given.extend(settings.get(KUBERNETES_ROLE).map(VaultAuth::kubernetes));
-    let count = given.len();
-    let Some(mut auth) = given.pop().filter(|_| count == 1) else {
-        let reason = format!(
-            "or {TOKEN_FILE}, {USERNAME}, {ROLE_ID} or {KUBERNETES_ROLE}: one of them, and not {count}"
-        );
-        return Err(InvalidSetting::new(TOKEN, reason));
+    let kinds = format!("{TOKEN_FILE}, {USERNAME}, {ROLE_ID} or {KUBERNETES_ROLE}");
+    let mut auth = match (given.pop(), given.is_empty()) {
+        (Some(auth), true) => auth,
+        (None, _) => {
+            return Err(InvalidSetting::new(TOKEN, format!("is not set, nor is {kinds}")));
+        }
+        (Some(_), false) => {
+            let reason = format!("or {kinds}: more than one of them is set");
+            return Err(InvalidSetting::new(TOKEN, reason));
+        }
     };
     if let Some(mount) = settings.get(AUTH_MOUNT) {
         auth = auth.with_mount(mount);
@@ -158,7 +162,7 @@ impl VaultTransitConfig {
         let mut config = Self::new();
         config.mount = settings.get(TRANSIT_MOUNT).unwrap_or(config.mount);
         config.key_prefix = settings.get(KEY_PREFIX).unwrap_or(config.key_prefix);
-        let administers = settings.flag(KEY_ADMINISTRATION).map_err(invalid)?;
+        let administers = settings.flag(KEY_ADMINISTRATION)?;
         config.administers_keys = administers.unwrap_or(config.administers_keys);
         config.validate()?;
         Ok(config)
@@ -187,15 +191,11 @@ impl VaultKvConfig {
     /// # Errors
     /// `InvalidInput` naming the variable or field.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
-        let mut config = Self::new(settings.required(KV_PATH).map_err(invalid)?);
+        let mut config = Self::new(settings.required(KV_PATH)?);
         config.mount = settings.get(KV_MOUNT).unwrap_or(config.mount);
         config.field = settings.get(KV_FIELD).unwrap_or(config.field);
         config.id_prefix = settings.get(KV_ID_PREFIX).unwrap_or(config.id_prefix);
         config.validate()?;
         Ok(config)
     }
-}
-
-fn invalid(setting: InvalidSetting) -> KeyError {
-    KeyError::invalid_input(setting.variable, setting.reason)
 }

@@ -14,7 +14,7 @@ impl NatsConfig {
     pub fn validate(&self) -> Result<(), TransportError> {
         self.server_addresses()?;
         self.credentials.validate()?;
-        self.tls.validate().map_err(crate::tls::unusable)?;
+        self.tls.validate()?;
         let plain = [
             ("consumer_name", self.consumer.as_str()),
             ("queue_group", &self.queue_group),

@@ -46,9 +46,9 @@ impl ServiceBusConfig {
     /// # Errors
     /// As [`ServiceBusConfig::from_env`].
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, TransportError> {
-        let string = settings.required(CONNECTION_STRING).map_err(invalid)?;
+        let string = settings.required(CONNECTION_STRING)?;
         let mut config = Self::from_connection_string(&string)?;
-        config.read(settings).map_err(invalid)?;
+        config.read(settings)?;
         config.validate()?;
         Ok(config)
     }
@@ -69,10 +69,6 @@ impl ServiceBusConfig {
         }
         Ok(())
     }
-}
-
-fn invalid(setting: InvalidSetting) -> TransportError {
-    TransportError::invalid_input(setting.variable, setting.reason)
 }
 
 #[cfg(test)]

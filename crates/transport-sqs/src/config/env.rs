@@ -62,8 +62,7 @@ impl SqsConfig {
     /// # Errors
     /// As [`SqsConfig::from_env`].
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, TransportError> {
-        let config = Self::read(settings)
-            .map_err(|invalid| TransportError::invalid_input(invalid.variable, invalid.reason))?;
+        let config = Self::read(settings)?;
         config.validate()?;
         Ok(config)
     }

@@ -11,9 +11,7 @@ impl SqsConfig {
     /// # Errors
     /// `InvalidInput` names the field that is not acceptable.
     pub fn validate(&self) -> Result<(), TransportError> {
-        let connection = self.connection.validate();
-        connection
-            .map_err(|invalid| TransportError::invalid_input(invalid.variable, invalid.reason))?;
+        self.connection.validate()?;
         let checks = [
             ("queue_owner", "is 12 digits", self.queue_owner.as_deref().is_none_or(is_account)),
             (
