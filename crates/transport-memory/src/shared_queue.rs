@@ -94,7 +94,7 @@ impl Queue {
                     let due = state.next_due();
                     *latest_alarm = (*latest_alarm).max(due);
                     again_at = due.min(deadline);
-                    return Ok(None);
+                    return Ok::<_, TransportError>(None);
                 }
                 Ok(Some(out))
             })?;

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::NatsConfig;
-use crate::violations::{Violations, denied};
 use crate::error;
+use crate::violations::{Violations, denied};
 
 /// The longest pause between two attempts to reconnect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
