@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealmq_client::{ClientErrorKind, QueueClient, RetryPolicy};
+use sealmq_client::{ClientErrorKind, QueueClient, Received, RetryPolicy};
 use sealmq_crypto_core::{
     CryptoConfig, CryptoErrorKind, EncryptionKey, EncryptionKeyId, KeyManagementService,
     KeyringPolicy,
@@ -15,7 +15,7 @@ use sealmq_keys_postgres::{
 use sealmq_keys_vault::{
     VaultAuth, VaultClient, VaultConfig, VaultTransitConfig, VaultTransitService,
 };
-use sealmq_queue_core::{Transport, TransportErrorKind};
+use sealmq_queue_core::{Message, Source, Transport, TransportErrorKind};
 use sealmq_test_kit::{NatsServer, PersistentVault, PostgresServer};
 use sealmq_transport_nats::{NatsConfig, NatsQueueSettings, NatsTransport};
 
@@ -84,6 +84,7 @@ impl Servers {
         let postgres = PostgresClient::new(&self.postgres()).unwrap();
         let postgres =
             PostgresKeyService::new(postgres, masters, PostgresKeyServiceConfig::new()).unwrap();
+        let hasty = RetryPolicy::default().with_max_attempts(2);
         QueueClient::builder(QUEUE)
             .with_transport(Arc::new(self.broker().await) as Arc<dyn Transport>)
             .with_crypto(CryptoConfig::strict())
@@ -92,7 +93,7 @@ impl Servers {
             .with_key_management("vault", Arc::new(transit) as Arc<dyn KeyManagementService>)
             .with_key_management("postgres", Arc::new(postgres))
             .with_keyring_policy(small_deks())
-            .with_retry(RetryPolicy::default().with_max_attempts(2))
+            .with_retry(hasty.with_delays(Duration::from_millis(20), Duration::from_millis(200)))
             .build()
             .unwrap()
     }
@@ -153,4 +154,44 @@ async fn servers_that_die_and_come_back_lose_no_message_and_need_no_new_client()
         assert!(failures.iter().all(|kind| is_expected(kind, away)), "{away:?}: {failures:?}");
     }
     load.end(&servers.broker().await, QUEUE).await;
+}
+
+/// What cannot be opened yet comes again and again, and each time counts as a delivery: a queue
+/// that is to outlast every outage has no limit of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_waits_for_its_keys_where_the_queue_lets_it() {
+    const PATIENT: &str = "patient";
+    let mut servers = Servers::start().await;
+    let broker = servers.broker().await;
+    let settings = NatsQueueSettings::default().with_max_deliveries(None);
+    broker.create_queue(PATIENT, &settings).await.unwrap();
+    let sender = servers.client().await.for_queue(PATIENT).unwrap();
+    let receiver = servers.client().await.for_queue(PATIENT).unwrap();
+    sender.send(Message::new("waits")).await.unwrap();
+    servers.kill(&[Vault, Postgres]).await;
+    for delivery in 1..=12 {
+        let refused = next(&receiver).await.expect_err("no key service is there");
+        assert!(refused.error.is_retryable(), "{:?}", refused.error);
+        let dead = broker.depth(&Source::dead_letter(PATIENT)).await.unwrap();
+        assert_eq!(dead, 0, "after delivery {delivery}");
+    }
+    servers.start_again(&[Vault, Postgres]).await;
+    let message = loop {
+        if let Ok(message) = next(&receiver).await {
+            break message;
+        }
+    };
+    assert_eq!(message.body(), "waits");
+    message.complete().await.unwrap();
+}
+
+async fn next(client: &QueueClient) -> Received {
+    let coming = async {
+        loop {
+            if let Some(received) = client.receive(1, Duration::from_secs(5)).await.unwrap().pop() {
+                break received;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), coming).await.expect("a message comes")
 }
