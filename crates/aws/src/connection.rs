@@ -10,7 +10,10 @@ use sealmq_tls::TlsConfig;
 /// How to reach a service of AWS.
 ///
 /// Credentials and region are found as the AWS tools find them: environment, shared profile, web
-/// identity, container, instance.
+/// identity, container, instance. Credentials that expire are fetched anew 5 s to 10 s before, and
+/// a token's file is read anew then. Where nothing gives credentials, a call is denied; where what
+/// gives them fails or refuses, it is unavailable. A profile cannot run a program or sign in to a
+/// portal (`credential_process`, `sso_session`): a service has no use for either.
 ///
 /// Source: <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 #[non_exhaustive]

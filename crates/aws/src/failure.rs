@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use aws_config::imds::client::error::ImdsError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -123,9 +124,19 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
+    let mut texts: Vec<String> = causes(error).map(text).collect();
     texts.dedup();
     texts.join(": ")
+}
+
+fn text(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref() {
+        // Its own text repeats the answer, body and all.
+        Some(ImdsError::ErrorResponse(answer)) => {
+            format!("IMDS answered HTTP {}", answer.response().status().as_u16())
+        }
+        _ => error.to_string(),
+    }
 }
 
 #[derive(Debug)]

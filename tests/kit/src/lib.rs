@@ -19,6 +19,7 @@ mod tcp_proxy;
 mod tls_proxy;
 mod vault;
 mod vault_cluster;
+mod vault_node;
 
 pub use admin_side::AdminSide;
 pub use certificates::Authority;
@@ -34,3 +35,4 @@ pub use tcp_proxy::TcpProxy;
 pub use tls_proxy::TlsProxy;
 pub use vault::{VaultAdmin, VaultServer, text_of};
 pub use vault_cluster::VaultCluster;
+pub use vault_node::PersistentVault;

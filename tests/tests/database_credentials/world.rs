@@ -113,7 +113,7 @@ fn config(url: &str, schema: &str) -> PostgresConfig {
     config.with_request_timeout(patience * 2)
 }
 
-fn service(db: PostgresClient) -> PostgresKeyService {
+pub(crate) fn service(db: PostgresClient) -> PostgresKeyService {
     let key = EncryptionKey::from_slice(&[7; 32]).unwrap();
     let masters = MasterKeys::new(MasterKey::new(EncryptionKeyId::new("master-1").unwrap(), key));
     PostgresKeyService::new(db, masters, PostgresKeyServiceConfig::new()).unwrap()

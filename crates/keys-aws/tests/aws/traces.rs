@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 #[derive(Clone, Default)]
-struct Traces(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Traces(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Traces {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -39,7 +39,7 @@ impl<'a> MakeWriter<'a> for Traces {
 }
 
 /// Traces of everything on this thread, until the guard goes.
-fn start() -> (Traces, DefaultGuard) {
+pub(crate) fn start() -> (Traces, DefaultGuard) {
     let traces = Traces::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
@@ -50,7 +50,7 @@ fn start() -> (Traces, DefaultGuard) {
 }
 
 impl Traces {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 

@@ -9,16 +9,16 @@ use uuid::Uuid;
 
 use crate::support::{AUDIENCE, DIRECTORY, VAULT, config, context, tenant};
 
-const SECRET: &str = "s3cret-of-the-application";
-const ASSERTION: &str = "assertion-of-the-workload";
+pub(crate) const SECRET: &str = "s3cret-of-the-application";
+pub(crate) const ASSERTION: &str = "assertion-of-the-workload";
 
-async fn identity(fields: &str) -> String {
+pub(crate) async fn identity(fields: &str) -> String {
     let id = Uuid::now_v7().to_string();
     VAULT.admin().request("PUT", &format!("/identities/{id}"), fields).await.unwrap();
     id
 }
 
-fn service(identity: AzureIdentity) -> AzureKeyVaultService {
+pub(crate) fn service(identity: AzureIdentity) -> AzureKeyVaultService {
     let connection = AzureConnection::new(VAULT.url(), identity)
         .with_audience(AUDIENCE)
         .with_authority_host(VAULT.authority_url())
@@ -32,12 +32,12 @@ async fn serves(service: &AzureKeyVaultService, tenant: &TenantId) {
     assert!(service.decrypt_dek(&made.wrapped, &context(tenant)).await.unwrap() == made.dek);
 }
 
-async fn fault(operation: &str, id: &str, action: &str) {
+pub(crate) async fn fault(operation: &str, id: &str, action: &str) {
     let json = format!(r#"{{"operation": "{operation}", "name": "{id}", {action}}}"#);
     VAULT.admin().request("POST", "/faults", &json).await.unwrap();
 }
 
-async fn tokens(operation: &str, id: &str) -> u64 {
+pub(crate) async fn tokens(operation: &str, id: &str) -> u64 {
     crate::support::count(operation, id).await
 }
 

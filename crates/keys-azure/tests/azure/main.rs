@@ -18,3 +18,4 @@ mod policies;
 mod secrecy;
 mod secrets;
 mod support;
+mod token_refresh;
