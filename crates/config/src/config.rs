@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use sealmq_client::{QueueClient, QueueClientBuilder};
 use sealmq_crypto_core::CryptoConfig;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
@@ -15,7 +14,6 @@ use crate::document::{Lines, parse};
 use crate::error::ConfigError;
 use crate::queues::{self, Queue};
 use crate::section::{Section, keys_of};
-use crate::service::Service;
 use crate::top::{ENVIRONMENT, INLINE_SECRETS, TABLES, TENANT, TOP};
 use crate::value::Reading;
 use crate::{keys, report, transport};
@@ -48,11 +46,11 @@ pub(crate) struct Adapter {
 }
 
 /// Everything checked, and nothing connected.
-struct Checked {
-    environment: String,
-    tenant: Option<String>,
-    crypto: CryptoConfig,
-    queues: BTreeMap<String, Queue>,
+pub(crate) struct Checked {
+    pub(crate) environment: String,
+    pub(crate) tenant: Option<String>,
+    pub(crate) crypto: CryptoConfig,
+    pub(crate) queues: BTreeMap<String, Queue>,
 }
 
 impl Config {
@@ -129,51 +127,6 @@ impl Config {
         Ok(())
     }
 
-    /// Connects the transport and the sources of keys.
-    ///
-    /// # Errors
-    /// As [`Config::validate`]; and the table whose server cannot be reached or refuses us, with
-    /// the adapter's error behind it. Nothing is retried.
-    pub async fn connect(&self) -> Result<Service, ConfigError> {
-        self.connect_with(|builder| builder).await
-    }
-
-    /// The same with what a file cannot say: a replay guard that replicas share, another retry
-    /// policy.
-    ///
-    /// # Errors
-    /// As [`Config::connect`].
-    pub async fn connect_with(
-        &self,
-        more: impl FnOnce(QueueClientBuilder) -> QueueClientBuilder + Send,
-    ) -> Result<Service, ConfigError> {
-        self.validate()?;
-        let Checked { environment, tenant, crypto, queues } = self.check()?;
-        let mut builder = QueueClient::builder(queues.keys().next().map_or("sealmq", |name| name))
-            .with_crypto(crypto)
-            .with_environment(environment);
-        if let Some(tenant) = &tenant {
-            builder = builder.with_tenant(tenant);
-        }
-        for adapter in &self.keys {
-            let table = adapter.section.resolve()?;
-            let source = keys::Prepared::of(adapter.kind, &table)?.connect(&table).await?;
-            builder = match source {
-                keys::Source::Service { alias, service } => {
-                    builder.with_key_management(alias, service)
-                }
-                keys::Source::Store(store) => builder.with_key_provider(store),
-            };
-        }
-        let table = self.transport.section.resolve()?;
-        let prepared = transport::Prepared::of(self.transport.kind, &table)?;
-        builder = builder.with_transport(prepared.connect(&table).await?);
-        let client = more(builder).build().map_err(|error| {
-            ConfigError::new("", "the parts do not fit together").because(error)
-        })?;
-        Ok(Service::new(client, tenant, queues))
-    }
-
     /// What the file says, part by part, with where each value comes from and without secrets.
     pub fn parts(&self) -> Vec<report::Part> {
         report::parts(self)
@@ -185,7 +138,7 @@ impl Config {
     }
 
     /// What needs no adapter.
-    fn check(&self) -> Result<Checked, ConfigError> {
+    pub(crate) fn check(&self) -> Result<Checked, ConfigError> {
         let top = self.top.resolve()?;
         let environment = top.settings().required(ENVIRONMENT).map_err(|e| top.invalid(&e))?;
         let tenant = top.settings().get(TENANT);

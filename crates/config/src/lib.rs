@@ -34,6 +34,7 @@
 
 mod catalogue;
 mod config;
+mod connect;
 mod crypto;
 mod date;
 mod document;
@@ -55,6 +56,7 @@ mod value;
 mod tests;
 
 pub use config::Config;
+pub use connect::Connected;
 pub use error::ConfigError;
 pub use report::{Given, Origin, Part};
 pub use schema::schema;
