@@ -6,7 +6,8 @@ use cargo_metadata::{Metadata, MetadataCommand};
 use crate::tools::{Workspace, output_of, run};
 
 /// Packages whose features are chosen one at a time by those who use them.
-const PACKAGES: &[&str] = &["sealmq-crypto-core", "sealmq-client", "sealmq", "sealmq-cli"];
+const PACKAGES: &[&str] =
+    &["sealmq-crypto-core", "sealmq-client", "sealmq-config", "sealmq", "sealmq-cli"];
 
 /// The AEAD back ends: every build needs one of them, so the first goes with all other features of
 /// a package that chooses.

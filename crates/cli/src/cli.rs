@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+#[cfg(feature = "config")]
+use crate::config;
 use crate::error::CliError;
 #[cfg(unix)]
 use crate::keyring;
@@ -16,7 +18,8 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  it worked
   1  it ran and the answer is bad: an attack got through, a keyring does not
-     open, the bytes are no sealed message
+     open, a server of a configuration does not answer, the bytes are no
+     sealed message
   2  the command line or an input is at fault; nothing was done";
 
 /// Shows sealed queues at work and under attack, keeps keys, reads sealed messages.
@@ -33,6 +36,8 @@ enum Command {
     #[cfg(unix)]
     Keyring(keyring::Arguments),
     Keys(lifecycle::Arguments),
+    #[cfg(feature = "config")]
+    Config(config::Arguments),
     Inspect(inspect::Arguments),
 }
 
@@ -45,6 +50,8 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(unix)]
         Command::Keyring(arguments) => keyring::run(&arguments),
         Command::Keys(arguments) => lifecycle::run(&arguments),
+        #[cfg(feature = "config")]
+        Command::Config(arguments) => config::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
     };
     match outcome {

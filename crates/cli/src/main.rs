@@ -2,6 +2,8 @@
 
 mod broker;
 mod cli;
+#[cfg(feature = "config")]
+mod config;
 mod demo;
 mod error;
 mod inspect;

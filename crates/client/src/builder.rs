@@ -191,7 +191,9 @@ impl QueueClientBuilder {
             lifecycle: Arc::new(Lifecycle::new()),
             clock_base,
         };
-        QueueContext::new(Arc::new(shared), &self.queue, &logical_queue).map(QueueClient)
+        let tenant = shared.tenant.clone();
+        QueueContext::new(Arc::new(shared), tenant.as_deref(), &self.queue, &logical_queue)
+            .map(QueueClient)
     }
 
     /// What seals and opens; nothing without keys.

@@ -66,6 +66,7 @@ pub(crate) struct QueueContext {
 impl QueueContext {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        tenant: Option<&str>,
         queue: &str,
         logical_queue: &str,
     ) -> Result<Arc<Self>, ClientError> {
@@ -73,7 +74,7 @@ impl QueueContext {
             return Err(ClientError::invalid_input("queue", "is empty"));
         }
         let environment = shared.environment.as_deref();
-        let scope = ContextScope::new(environment, shared.tenant.as_deref(), logical_queue)?;
+        let scope = ContextScope::new(environment, tenant, logical_queue)?;
         let metrics = QueueMetrics::new(queue, shared.config.enabled);
         let (queue, scope) = (queue.to_owned(), Arc::new(scope));
         Ok(Arc::new(Self { shared, queue, scope, metrics, receiver: Mutex::new(None) }))
@@ -188,7 +189,21 @@ impl QueueClient {
     /// # Errors
     /// As [`QueueClient::for_queue`].
     pub fn for_logical_queue(&self, queue: &str, logical: &str) -> Result<Self, ClientError> {
-        QueueContext::new(Arc::clone(&self.0.shared), queue, logical).map(Self)
+        self.for_queue_of_tenant(queue, logical, self.0.shared.tenant.as_deref())
+    }
+
+    /// A client of another queue over the same connection, whose messages are bound to this tenant
+    /// instead of the client's own; to none without one.
+    ///
+    /// # Errors
+    /// As [`QueueClient::for_queue`], and for a tenant that is too long to be bound.
+    pub fn for_queue_of_tenant(
+        &self,
+        queue: &str,
+        logical: &str,
+        tenant: Option<&str>,
+    ) -> Result<Self, ClientError> {
+        QueueContext::new(Arc::clone(&self.0.shared), tenant, queue, logical).map(Self)
     }
 
     /// The queue's name on the broker.

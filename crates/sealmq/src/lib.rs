@@ -48,6 +48,7 @@
 //! | `postgres` | keys in PostgreSQL, and a replay guard there | `sealmq::postgres` |
 //! | `pkcs11` | keys in an HSM | `sealmq::pkcs11` |
 //! | `nats-replay` | a replay guard that replicas share, on NATS | `sealmq::nats_replay` |
+//! | `config` | all of it from one TOML file | `sealmq::config` |
 //! | `aws-lc-rs` (default), `ring`, `rust-crypto` | the library that computes the AEAD | [`AeadBackend`] |
 //! | `fips` | `aws-lc-rs` in its validated FIPS module, for [`CryptoConfig::with_fips`] | [`AeadBackend::is_fips`] |
 //!
@@ -70,6 +71,8 @@ pub use sealmq_settings as settings;
 /// The traits of transports, for those who write an adapter.
 pub use sealmq_queue_core as transport;
 
+#[cfg(feature = "config")]
+pub use sealmq_config as config;
 #[cfg(any(feature = "aws-kms", feature = "aws-secrets"))]
 pub use sealmq_keys_aws as aws;
 #[cfg(feature = "azure-keyvault")]

@@ -20,6 +20,8 @@ enum Role {
     /// A store of nonces on its own, for those who have no database.
     Replay,
     Client,
+    /// What joins client and adapters as a file says.
+    Config,
     Facade,
     Cli,
     ContractTests,
@@ -41,6 +43,7 @@ impl Role {
             "sealmq-crypto-core" => CryptoCore,
             "sealmq-queue-core" => QueueCore,
             "sealmq-client" => Client,
+            "sealmq-config" => Config,
             "sealmq" => Facade,
             "sealmq-cli" => Cli,
             "sealmq-contract-tests" => ContractTests,
@@ -65,7 +68,10 @@ impl Role {
             Replay => &[CryptoCore],
             Transport => &[QueueCore, Settings, Shared],
             Client => &[CryptoCore, QueueCore],
-            Facade => &[CryptoCore, QueueCore, Client, Keys, Transport, Replay, Settings, Shared],
+            Config => &[CryptoCore, QueueCore, Client, Keys, Transport, Settings, Shared],
+            Facade => {
+                &[CryptoCore, QueueCore, Client, Config, Keys, Transport, Replay, Settings, Shared]
+            }
             Cli => &[Facade],
             ContractTests => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, TestKit],
             Tool => &[CryptoCore, QueueCore, Client, Keys, Transport, Facade, ContractTests],
@@ -186,6 +192,7 @@ fn reason(role: Role) -> &'static str {
         Replay => "a replay guard knows only the cryptographic core",
         Transport => "a transport knows only the queue core, so it cannot leak a plaintext",
         Client => "the client knows the two cores and no adapter",
+        Config => "the file joins client, cores and adapters",
         Facade => "the facade joins client, cores and adapters",
         Cli => "the program uses what users use, the facade",
         Settings => "everything reads settings, so it knows nothing else",
@@ -212,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_edges_of_the_architecture_are_allowed() {
-        let edges: [(&str, &[&str]); 10] = [
+        let edges: [(&str, &[&str]); 12] = [
             ("sealmq-crypto-core", &["sha2"]),
             ("sealmq-queue-core", &["bytes"]),
             ("sealmq-keys-vault", &["sealmq-crypto-core", "tokio"]),
@@ -220,6 +227,8 @@ mod tests {
             ("sealmq-replay-nats", &["sealmq-crypto-core", "tokio"]),
             ("sealmq-client", &["sealmq-crypto-core", "sealmq-queue-core"]),
             ("sealmq", &["sealmq-client", "sealmq-keys-aws", "sealmq-transport-nats"]),
+            ("sealmq-config", &["sealmq-client", "sealmq-keys-aws", "sealmq-transport-nats"]),
+            ("sealmq", &["sealmq-config"]),
             ("sealmq", &["sealmq-replay-nats"]),
             ("sealmq-cli", &["sealmq"]),
             ("sealmq-contract-tests", &["sealmq-transport-nats", "sealmq-test-kit"]),
@@ -245,7 +254,9 @@ mod tests {
             ("sealmq-replay-nats", "sealmq-client"),
             ("sealmq-client", "sealmq-replay-nats"),
             ("sealmq-client", "sealmq-transport-memory"),
+            ("sealmq-client", "sealmq-config"),
             ("sealmq-client", "sealmq"),
+            ("sealmq-config", "sealmq"),
             ("sealmq-cli", "sealmq-crypto-core"),
             ("sealmq-test-kit", "sealmq-transport-nats"),
             ("sealmq-tls", "sealmq-crypto-core"),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // the helpers of the tests are no tests themselves
 
+#[cfg(feature = "config")]
+mod config;
 mod demo;
 mod input;
 mod inspect;

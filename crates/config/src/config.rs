@@ -1,0 +1,234 @@
+//! The file as a whole: read, checked, connected.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use sealmq_crypto_core::CryptoConfig;
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+use crate::catalogue::{KEYS, Role, TRANSPORTS, kind_of};
+use crate::crypto::{self, CRYPTO};
+use crate::document::{Lines, parse};
+use crate::error::ConfigError;
+use crate::queues::{self, Queue};
+use crate::section::{Section, keys_of};
+use crate::top::{ENVIRONMENT, INLINE_SECRETS, TABLES, TENANT, TOP};
+use crate::value::Reading;
+use crate::{keys, report, transport};
+
+/// The most key services that a message may be sealed for.
+const MAX_SERVICES: usize = 4;
+
+/// A configuration of transport, keys, policy and queues.
+///
+/// # Contract
+/// - [`Config::parse`] checks names and types, and does no I/O. [`Config::validate`] reads the
+///   variables and files that are referred to and checks every value, without a server.
+///   [`Config::connect`] does both and connects; it reads references anew each time.
+/// - Nothing of the environment is read but what the file refers to, and what the SDKs of clouds
+///   look for by themselves: credentials, regions.
+/// - `Debug` shows references and plain settings, and no secret.
+pub struct Config {
+    pub(crate) top: Section,
+    pub(crate) transport: Adapter,
+    pub(crate) keys: Vec<Adapter>,
+    pub(crate) crypto: Section,
+    pub(crate) queues: BTreeMap<String, Section>,
+}
+
+/// A table with a kind.
+pub(crate) struct Adapter {
+    pub(crate) kind: &'static str,
+    pub(crate) role: Role,
+    pub(crate) section: Section,
+}
+
+/// Everything checked, and nothing connected.
+pub(crate) struct Checked {
+    pub(crate) environment: String,
+    pub(crate) tenant: Option<String>,
+    pub(crate) crypto: CryptoConfig,
+    pub(crate) queues: BTreeMap<String, Queue>,
+}
+
+impl Config {
+    /// The configuration in this file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and as [`Config::parse`].
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map(Zeroizing::new);
+        let text = text
+            .map_err(|error| ConfigError::new("", format!("the file cannot be read: {error}")))?;
+        Self::parse(&text)
+    }
+
+    /// The configuration in this text.
+    ///
+    /// # Errors
+    /// The first table or setting that is missing, not known, or not of its type; a secret that
+    /// stands in the text; a kind that is not built in.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let (table, lines) = parse(text)?;
+        let inline_secrets = match table.get(INLINE_SECRETS).map(toml::Spanned::get_ref) {
+            None => false,
+            Some(DeValue::Boolean(allowed)) => *allowed,
+            Some(_) => {
+                let line = table.get(INLINE_SECRETS).map(|value| lines.of(&value.span()));
+                return Err(ConfigError::new(INLINE_SECRETS, "is true or false").at(line));
+            }
+        };
+        let reading = Reading { lines, inline_secrets };
+        let top = Section::read(&table, "", TOP, TABLES, &reading)?;
+        if !top.values.contains_key(ENVIRONMENT) {
+            return Err(ConfigError::new(ENVIRONMENT, "is not set"));
+        }
+        let transport = match table.get("transport") {
+            Some(value) => {
+                let (table, line) = as_table(value, "transport", lines)?;
+                Adapter::read(table, "transport", line, TRANSPORTS, &reading)?
+            }
+            None => return Err(ConfigError::new("transport", "there is no such table")),
+        };
+        let crypto = match table.get("crypto") {
+            Some(value) => {
+                let (table, line) = as_table(value, "crypto", lines)?;
+                let mut section = Section::read(table, "crypto", CRYPTO, &[], &reading)?;
+                section.line = Some(line);
+                section
+            }
+            None => Section::absent("crypto", CRYPTO),
+        };
+        let queues = match table.get("queues") {
+            Some(value) => queues::read(as_table(value, "queues", lines)?.0, &reading)?,
+            None => BTreeMap::new(),
+        };
+        let keys = read_keys(&table, &reading)?;
+        Ok(Self { top, transport, keys, crypto, queues })
+    }
+
+    /// Reads what is referred to and checks every value. No server is asked.
+    ///
+    /// # Errors
+    /// The first setting that is missing or not acceptable, in the names of the file.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let checked = self.check()?;
+        let table = self.transport.section.resolve()?;
+        transport::Prepared::of(self.transport.kind, &table)?;
+        for adapter in &self.keys {
+            keys::Prepared::of(adapter.kind, &adapter.section.resolve()?)?;
+        }
+        if checked.crypto.enabled && self.keys.is_empty() {
+            let reason = "there is no such table, and the policy seals: add [[keys]]";
+            return Err(ConfigError::new("keys", reason));
+        }
+        Ok(())
+    }
+
+    /// What the file says, part by part, with where each value comes from and without secrets.
+    pub fn parts(&self) -> Vec<report::Part> {
+        report::parts(self)
+    }
+
+    /// The names of the queues in the file.
+    pub fn queues(&self) -> impl Iterator<Item = &str> {
+        self.queues.keys().map(String::as_str)
+    }
+
+    /// What needs no adapter.
+    pub(crate) fn check(&self) -> Result<Checked, ConfigError> {
+        let top = self.top.resolve()?;
+        let environment = top.settings().required(ENVIRONMENT).map_err(|e| top.invalid(&e))?;
+        let tenant = top.settings().get(TENANT);
+        let crypto = crypto::read(&self.crypto.resolve()?)?;
+        let mut queues = BTreeMap::new();
+        for (name, section) in &self.queues {
+            queues.insert(name.clone(), Queue::of(name, section, tenant.as_deref())?);
+        }
+        let mut aliases = Vec::new();
+        for adapter in &self.keys {
+            let table = adapter.section.resolve()?;
+            let Some(alias) = keys::alias(&table)? else { continue };
+            if aliases.contains(&alias) {
+                return Err(table.refused("alias", "is that of another key service"));
+            }
+            aliases.push(alias);
+        }
+        Ok(Checked { environment, tenant, crypto, queues })
+    }
+}
+
+impl Adapter {
+    fn read(
+        table: &DeTable<'_>,
+        path: &str,
+        line: usize,
+        known: &'static [crate::catalogue::Kind],
+        reading: &Reading<'_>,
+    ) -> Result<Self, ConfigError> {
+        let (kind, groups) = kind_of(table, path, line, known, reading.lines)?;
+        let mut section = Section::read(table, path, groups, &["kind"], reading)?;
+        section.line = Some(line);
+        let has_alias = section.values.contains_key("alias");
+        let role = match kind.role {
+            Role::ServiceOrStore if has_alias => Role::KeyService,
+            Role::ServiceOrStore => Role::KeyStore,
+            Role::KeyService if !has_alias => {
+                let reason = "is not set: messages name the KEK of a key service by it";
+                return Err(ConfigError::new(section.path_of("alias"), reason).at(line));
+            }
+            role => role,
+        };
+        Ok(Self { kind: kind.name, role, section })
+    }
+}
+
+fn read_keys(table: &DeTable<'_>, reading: &Reading<'_>) -> Result<Vec<Adapter>, ConfigError> {
+    let Some(value) = table.get("keys") else { return Ok(Vec::new()) };
+    let line = reading.lines.of(&value.span());
+    let not_tables = || ConfigError::new("keys", "is an array of tables: write [[keys]]").at(line);
+    let DeValue::Array(tables) = value.get_ref() else { return Err(not_tables()) };
+    let mut keys = Vec::<Adapter>::new();
+    for (index, value) in tables.iter().enumerate() {
+        let path = format!("keys[{index}]");
+        let DeValue::Table(table) = value.get_ref() else { return Err(not_tables()) };
+        let line = reading.lines.of(&value.span());
+        let adapter = Adapter::read(table, &path, line, KEYS, reading)?;
+        let others = keys.iter().filter(|other| other.role == adapter.role).count();
+        if adapter.role == Role::KeyStore && others == 1 {
+            let reason = "there is another store of named keys: one at most";
+            return Err(ConfigError::new(path, reason).at(line));
+        }
+        if adapter.role == Role::KeyService && others == MAX_SERVICES {
+            let reason = format!("there are {MAX_SERVICES} key services: no more than that");
+            return Err(ConfigError::new(path, reason).at(line));
+        }
+        keys.push(adapter);
+    }
+    Ok(keys)
+}
+
+fn as_table<'v, 't>(
+    value: &'v toml::Spanned<DeValue<'t>>,
+    path: &str,
+    lines: Lines<'_>,
+) -> Result<(&'v DeTable<'t>, usize), ConfigError> {
+    let line = lines.of(&value.span());
+    match value.get_ref() {
+        DeValue::Table(table) => Ok((table, line)),
+        _ => Err(ConfigError::new(path, format!("is a table: write [{path}]")).at(line)),
+    }
+}
+
+/// The names of the settings of the top, for the schema and the documentation.
+pub(crate) fn top_keys() -> Vec<crate::section::Key> {
+    keys_of(TOP)
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.parts()).finish()
+    }
+}

@@ -1,0 +1,21 @@
+//! Tests of the file and of what it leads to.
+
+mod bad_files;
+mod connect;
+#[cfg(all(
+    feature = "aws-kms",
+    feature = "aws-secrets",
+    feature = "azure-keyvault",
+    feature = "local",
+    feature = "memory",
+    feature = "nats",
+    feature = "pkcs11",
+    feature = "postgres",
+    feature = "servicebus",
+    feature = "sqs",
+    feature = "vault"
+))]
+mod documents;
+mod names;
+mod samples;
+mod secrets;
