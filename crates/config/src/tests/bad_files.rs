@@ -189,7 +189,7 @@ mod with_a_transport {
                 "addr = 'https://v'",
                 "keys[0].token",
                 Some(4),
-                "or token_file, username, role_id or kubernetes_role: one of them, and not 0",
+                "is not set, nor is token_file, username, role_id or kubernetes_role",
             ),
             ("addr = 'ftp://v'\ntoken_file = '/t'", "keys[0].addr", Some(7), "is not an https URL"),
             (
