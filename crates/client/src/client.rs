@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::stream::{self, Stream, StreamExt};
 use sealmq_crypto_core::{Clock, ContextScope, CryptoConfig, CryptoProvider, ReplayGuard};
 use sealmq_queue_core::{
-    Delivery, Message, Receiver, ReceiverOptions, SendReceipt, SessionSelector, Source, Transport,
-    TransportError, TransportErrorKind,
+    Delivery, Feature, Message, ReceiveMode, Receiver, ReceiverOptions, SendReceipt,
+    SessionSelector, Source, Transport, TransportError, TransportErrorKind,
 };
 use tokio::sync::Mutex;
 
@@ -87,6 +87,13 @@ impl QueueContext {
     /// Whether nothing is to be received any more.
     fn is_ending(&self) -> bool {
         self.shared.lifecycle.is_ending()
+    }
+
+    /// Whether the broker still has what it handed out.
+    pub(crate) fn can_give_back(&self) -> bool {
+        let Shared { transport, receiver_options, .. } = &*self.shared;
+        transport.capabilities().has(Feature::Settlement)
+            && receiver_options.mode == ReceiveMode::PeekLock
     }
 
     /// Receives one batch, still sealed. Cancel-safe, as the transport's own `recv` is.

@@ -11,7 +11,7 @@ use crate::QueueClient;
 use crate::client::QueueContext;
 
 /// How long each part may take to answer a health check.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A part of a client.
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! The way in: tell sealed from plain, open, judge age and replay, settle what cannot be opened.
+//! The way in: tell sealed from plain, open, judge age and replay.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,15 +9,12 @@ use sealmq_crypto_core::{
     CryptoError, CryptoErrorKind, DeliveryIdentity, EncryptedMessage, EncryptionContext,
     OpenedMessage, PlaintextVerdict, Reservation,
 };
-use sealmq_queue_core::{Delivery, Feature, Message, Receipt};
+use sealmq_queue_core::{Delivery, Message, Receipt};
 
 use crate::bound::{BOUND_ATTRIBUTE, context_of, split_attributes};
 use crate::client::QueueContext;
-use crate::error::asked_by_key_service;
 use crate::events::{self, Subject};
-use crate::incoming::{
-    IncomingMessage, Received, ReceivedMessage, RejectedMessage, RejectionOutcome, Seal,
-};
+use crate::incoming::{IncomingMessage, Received, ReceivedMessage, Seal};
 use crate::receipt::{MessageReceipt, ReplayReservation};
 
 /// How long a reservation lasts on a transport without locks.
@@ -37,10 +34,17 @@ enum Opened {
 }
 
 /// Why a message is not handed out.
-enum Refusal {
+pub(crate) enum Refusal {
     Error(CryptoError),
     /// The same copy was completed before; the broker has not heard of it.
     CompletedBefore,
+}
+
+/// A message that is not handed out, with the right to settle it.
+pub(crate) struct Unopened {
+    pub(crate) message: Message,
+    pub(crate) receipt: MessageReceipt,
+    pub(crate) refusal: Refusal,
 }
 
 impl From<CryptoError> for Refusal {
@@ -50,28 +54,57 @@ impl From<CryptoError> for Refusal {
 }
 
 impl QueueContext {
-    /// Opens what the broker handed out, each message for itself.
+    /// Opens what the broker handed out, each message for itself, and settles what cannot be.
     pub(crate) async fn open_deliveries(
         self: &Arc<Self>,
         deliveries: Vec<Delivery>,
     ) -> Vec<Received> {
+        let mut received = Vec::with_capacity(deliveries.len());
+        for opened in self.open_each(deliveries).await {
+            received.push(match opened {
+                Ok(message) => Ok(message),
+                Err(unopened) => Err(self.reject(*unopened).await),
+            });
+        }
+        received
+    }
+
+    /// Opens what the broker handed out, each message for itself, and settles nothing.
+    pub(crate) async fn open_each(
+        self: &Arc<Self>,
+        deliveries: Vec<Delivery>,
+    ) -> Vec<Result<ReceivedMessage, Box<Unopened>>> {
         let started = Instant::now();
         let opened = self.open_bodies(deliveries.iter().map(|delivery| &delivery.message)).await;
         self.metrics.opened(started.elapsed(), deliveries.len());
         let mut received = Vec::with_capacity(deliveries.len());
         for (Delivery { message, receipt }, opened) in deliveries.into_iter().zip(opened) {
+            let receipt = MessageReceipt::new(Arc::clone(self), receipt);
             let admitted = match opened {
                 Ok(opened) => self.admit(opened, &receipt).await,
                 Err(error) => Err(error.into()),
             };
             received.push(match admitted {
-                Ok((opened, reservation)) => {
-                    Ok(self.hand_out(message, receipt, opened, reservation))
+                Ok(admitted) => {
+                    let message = self.hand_out(message, &receipt, admitted);
+                    Ok(ReceivedMessage { message, receipt })
                 }
-                Err(refusal) => self.reject(message, receipt, refusal).await,
+                Err(refusal) => Err(Box::new(Unopened { message, receipt, refusal })),
             });
         }
         received
+    }
+
+    /// Opens a message that could not be opened before.
+    pub(crate) async fn open_again(
+        &self,
+        message: &Message,
+        receipt: &MessageReceipt,
+    ) -> Result<IncomingMessage, Refusal> {
+        let mut opened = self.open_bodies(std::iter::once(message)).await;
+        let opened = opened.pop().unwrap_or_else(|| Err(no_answer()))?;
+        let admitted = self.admit(opened, receipt).await?;
+        Ok(self.hand_out(message.clone(), receipt, admitted))
     }
 
     /// Opens a message of a dead-letter queue: authentic, of any age, delivered before or not.
@@ -144,115 +177,54 @@ impl QueueContext {
     }
 
     /// Judges age and replay, on values that are authentic by now, and releases the plaintext.
-    async fn admit(
-        &self,
-        opened: Opened,
-        receipt: &Receipt,
-    ) -> Result<(Admitted, Option<ReplayReservation>), Refusal> {
+    async fn admit(&self, opened: Opened, receipt: &MessageReceipt) -> Result<Admitted, Refusal> {
         let (sealed, bound) = match opened {
-            Opened::Plain(verdict) => return Ok((Admitted::Plain(verdict), None)),
+            Opened::Plain(verdict) => return Ok(Admitted::Plain(verdict)),
             Opened::Sealed { sealed, bound } => (sealed, bound),
         };
         let config = &self.shared.config;
         if let Some(freshness) = &config.freshness {
             freshness.check(sealed.encrypted_at_ms(), self.shared.clock.unix_ms())?;
         }
-        let reservation = match &self.shared.replay_guard {
-            Some(guard) => {
-                let nonce = sealed.nonce();
-                let identity = DeliveryIdentity::new(&receipt.metadata().broker_id);
-                let lease = receipt.metadata().lock_duration.unwrap_or(DEFAULT_LEASE);
-                let granted = guard.reserve(&nonce, &identity, lease, config.nonce_ttl).await;
-                match granted.map_err(CryptoError::unavailable)? {
-                    Reservation::Granted => {}
-                    Reservation::Completed => return Err(Refusal::CompletedBefore),
-                    Reservation::Replayed => {
-                        return Err(CryptoError::new(CryptoErrorKind::Replayed).into());
-                    }
+        if let Some(guard) = &self.shared.replay_guard {
+            let nonce = sealed.nonce();
+            let identity = DeliveryIdentity::new(&receipt.metadata().broker_id);
+            let lease = receipt.metadata().lock_duration.unwrap_or(DEFAULT_LEASE);
+            let granted = guard.reserve(&nonce, &identity, lease, config.nonce_ttl).await;
+            match granted.map_err(CryptoError::unavailable)? {
+                Reservation::Granted => {}
+                Reservation::Completed => return Err(Refusal::CompletedBefore),
+                Reservation::Replayed => {
+                    return Err(CryptoError::new(CryptoErrorKind::Replayed).into());
                 }
-                Some(ReplayReservation { guard: Arc::clone(guard), nonce, identity })
             }
-            None => None,
-        };
-        Ok((admitted_at_any_age(sealed, bound), reservation))
+            receipt.reserved(ReplayReservation { guard: Arc::clone(guard), nonce, identity });
+        }
+        Ok(admitted_at_any_age(sealed, bound))
     }
 
+    /// The message as its receiver sees it.
     fn hand_out(
-        self: &Arc<Self>,
+        &self,
         message: Message,
-        receipt: Receipt,
-        opened: Admitted,
-        reservation: Option<ReplayReservation>,
-    ) -> ReceivedMessage {
-        let verdict = match &opened {
+        receipt: &MessageReceipt,
+        admitted: Admitted,
+    ) -> IncomingMessage {
+        let verdict = match &admitted {
             Admitted::Plain(verdict) => Some(*verdict),
             Admitted::Sealed { .. } => None,
         };
-        let message = incoming(message, &receipt, opened);
+        let message = incoming(message, &receipt.receipt, admitted);
         let subject = self.subject(&message.message);
         match verdict {
             Some(verdict) => events::received_plaintext(&subject, verdict),
             None => events::received_sealed(&subject, message.key_id().unwrap_or("")),
         }
         self.metrics.received(message.is_encrypted(), 1);
-        let receipt = MessageReceipt::new(Arc::clone(self), receipt, reservation);
-        ReceivedMessage { message, receipt }
+        message
     }
 
-    async fn reject(
-        self: &Arc<Self>,
-        message: Message,
-        receipt: Receipt,
-        refusal: Refusal,
-    ) -> Received {
-        let metadata = receipt.shared_metadata();
-        let receipt = MessageReceipt::new(Arc::clone(self), receipt, None);
-        let (error, outcome, receipt) = match refusal {
-            Refusal::CompletedBefore => {
-                let settled = receipt.complete().await;
-                let (outcome, receipt) = outcome_of(settled, RejectionOutcome::CompletedBefore);
-                (CryptoError::new(CryptoErrorKind::Replayed), outcome, receipt)
-            }
-            Refusal::Error(error) => {
-                self.metrics.crypto_error(&error);
-                events::rejected(&self.subject(&message), &error);
-                let (outcome, receipt) = self.settle_rejected(&error, receipt).await;
-                (error, outcome, receipt)
-            }
-        };
-        Err(Box::new(RejectedMessage { error, message, metadata, outcome, receipt }))
-    }
-
-    /// Permanent errors are about the message: it goes to the dead-letter queue as it is.
-    /// Retryable ones are not: it goes back, and is held back longer each time.
-    async fn settle_rejected(
-        &self,
-        error: &CryptoError,
-        receipt: MessageReceipt,
-    ) -> (RejectionOutcome, Option<MessageReceipt>) {
-        let capabilities = self.shared.transport.capabilities();
-        if !self.shared.settle_rejected || !capabilities.has(Feature::Settlement) {
-            return (RejectionOutcome::Unsettled, Some(receipt));
-        }
-        if error.is_retryable() {
-            let delay = match capabilities.has(Feature::DelayedAbandon) {
-                true => {
-                    let deliveries = receipt.metadata().delivery_count;
-                    self.shared.retry.delay_as_asked(deliveries, asked_by_key_service(error))
-                }
-                false => Duration::ZERO,
-            };
-            let settled = receipt.abandon(delay).await;
-            return outcome_of(settled, RejectionOutcome::Abandoned { delay });
-        }
-        if !capabilities.has(Feature::DeadLetter) {
-            return (RejectionOutcome::Unsettled, Some(receipt));
-        }
-        let settled = receipt.dead_letter(error.code(), &error.to_string()).await;
-        outcome_of(settled, RejectionOutcome::DeadLettered)
-    }
-
-    fn subject<'a>(&'a self, message: &'a Message) -> Subject<'a> {
+    pub(crate) fn subject<'a>(&'a self, message: &'a Message) -> Subject<'a> {
         Subject {
             queue: &self.queue,
             message_id: &message.id,
@@ -303,17 +275,4 @@ fn incoming(mut message: Message, receipt: &Receipt, opened: Admitted) -> Incomi
         }
     };
     IncomingMessage { message, unauthenticated_attributes, metadata, seal }
-}
-
-fn outcome_of(
-    settled: Result<sealmq_queue_core::Certainty, crate::receipt::FailedSettlement>,
-    outcome: RejectionOutcome,
-) -> (RejectionOutcome, Option<MessageReceipt>) {
-    match settled {
-        Ok(_) => (outcome, None),
-        Err(failed) => {
-            tracing::warn!(target: "sealmq", error = %failed.error, "Rejected message not settled");
-            (RejectionOutcome::Unsettled, Some(*failed.receipt))
-        }
-    }
 }

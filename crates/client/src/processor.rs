@@ -29,10 +29,16 @@ pub struct ProcessorOptions {
     pub retry_delay: Duration,
     /// Whether locks are renewed while handlers work.
     pub renew_locks: bool,
+    /// Messages that are kept, under lock and beside the handlers, until their key can be had, at
+    /// most: what goes back counts as delivered, and a broker dead-letters after so many times.
+    /// When so many are kept, nothing more is received until a source of keys answers; where one
+    /// does, and others are out, one more to keep sends the one kept longest back. With 0 each goes
+    /// back at once. Messages can be kept where locks are renewed, or where there are none.
+    pub hold: usize,
 }
 
 impl Default for ProcessorOptions {
-    /// One handler at a time.
+    /// One handler at a time, and 256 messages that wait for a key.
     fn default() -> Self {
         Self {
             concurrency: 1,
@@ -40,6 +46,7 @@ impl Default for ProcessorOptions {
             wait: Duration::from_secs(20),
             retry_delay: Duration::from_secs(1),
             renew_locks: true,
+            hold: 256,
         }
     }
 }
@@ -63,6 +70,13 @@ impl ProcessorOptions {
     #[must_use]
     pub fn with_renew_locks(mut self, renew_locks: bool) -> Self {
         self.renew_locks = renew_locks;
+        self
+    }
+
+    /// The same options with up to this many messages kept until their key can be had.
+    #[must_use]
+    pub fn with_hold(mut self, hold: usize) -> Self {
+        self.hold = hold;
         self
     }
 }
@@ -185,9 +199,8 @@ where
 {
     let concurrency = options.concurrency;
     let start = Control { concurrency, paused: false, stop_by: None, cancel: false, cancelled: 0 };
-    let (control, watched) = watch::channel(start);
-    let (handler, cancel) = (Arc::new(handler), control.clone());
+    let control = watch::Sender::new(start);
     queue.shared.lifecycle.register(control.clone());
-    let worker = Worker { queue, options, handler, control: watched, cancel };
+    let worker = Worker::new(queue, options, handler, control.clone());
     Processor { control, running: tokio::spawn(worker.run()) }
 }

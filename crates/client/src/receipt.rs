@@ -1,7 +1,7 @@
 //! Settling a message with the broker and with the replay guard.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sealmq_crypto_core::{DeliveryIdentity, Nonce, ReplayGuard};
@@ -24,7 +24,8 @@ use crate::lifecycle::HandedOut;
 /// - A receipt that is dropped settles nothing: the lock runs out and the message comes again.
 pub struct MessageReceipt {
     pub(crate) receipt: Receipt,
-    pub(crate) reservation: Option<ReplayReservation>,
+    /// Made when the message opens.
+    reservation: OnceLock<ReplayReservation>,
     pub(crate) queue: Arc<QueueContext>,
     _handed_out: HandedOut,
 }
@@ -37,13 +38,15 @@ pub(crate) struct ReplayReservation {
 }
 
 impl MessageReceipt {
-    pub(crate) fn new(
-        queue: Arc<QueueContext>,
-        receipt: Receipt,
-        reservation: Option<ReplayReservation>,
-    ) -> Self {
+    pub(crate) fn new(queue: Arc<QueueContext>, receipt: Receipt) -> Self {
         let _handed_out = queue.shared.lifecycle.hand_out();
-        Self { receipt, reservation, queue, _handed_out }
+        Self { receipt, reservation: OnceLock::new(), queue, _handed_out }
+    }
+
+    /// Settles this reservation together with the message.
+    pub(crate) fn reserved(&self, reservation: ReplayReservation) {
+        // The first stays: a message opens once.
+        let _ = self.reservation.set(reservation);
     }
 
     /// What the broker says of the delivery.
@@ -56,7 +59,7 @@ impl MessageReceipt {
     /// # Errors
     /// `ReplayStore`, or the transport's; the receipt comes back.
     pub async fn complete(self) -> Result<Certainty, FailedSettlement> {
-        if let Some(ReplayReservation { guard, nonce, identity }) = &self.reservation
+        if let Some(ReplayReservation { guard, nonce, identity }) = self.reservation.get()
             && let Err(error) = self.queue.shared.retry.run(|| guard.commit(nonce, identity)).await
         {
             return Err(FailedSettlement { error, receipt: Box::new(self) });
@@ -99,7 +102,7 @@ impl MessageReceipt {
     /// `LockLost`, `Unsupported` and what else the transport or the replay store says.
     pub async fn extend(&self, duration: Duration) -> Result<(), ClientError> {
         self.receipt.extend(duration).await?;
-        if let Some(ReplayReservation { guard, nonce, identity }) = &self.reservation {
+        if let Some(ReplayReservation { guard, nonce, identity }) = self.reservation.get() {
             guard.extend(nonce, identity, duration).await?;
         }
         Ok(())
@@ -129,7 +132,7 @@ impl MessageReceipt {
         loop {
             let asked;
             match self.receipt.settle(settlement.clone()).await {
-                Ok(certainty) => return Ok((certainty, self.reservation)),
+                Ok(certainty) => return Ok((certainty, self.reservation.into_inner())),
                 Err(failed) => {
                     self.receipt = *failed.receipt;
                     asked = asked_by_broker(&failed.error);

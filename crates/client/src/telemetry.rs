@@ -15,6 +15,7 @@ pub(crate) struct QueueMetrics {
     open_seconds: Histogram,
     lock_lost: Counter,
     handler_failures: Counter,
+    pub(crate) held: Gauge,
 }
 
 impl QueueMetrics {
@@ -32,6 +33,7 @@ impl QueueMetrics {
             open_seconds: histogram!("queue_open_seconds", "queue" => name()),
             lock_lost: counter!("queue_lock_lost_total", "queue" => name()),
             handler_failures: counter!("queue_handler_failures_total", "queue" => name()),
+            held: gauge!("queue_messages_held", "queue" => name()),
             queue: name(),
         }
     }

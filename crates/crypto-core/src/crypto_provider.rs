@@ -170,6 +170,12 @@ pub trait CryptoProvider: Send + Sync {
         Ok(())
     }
 
+    /// Whether any source of keys answers: while none does, there is no use in asking for the key of
+    /// one more message. The default says what [`CryptoProvider::health`] does.
+    async fn any_source_answers(&self) -> bool {
+        self.health().await.is_ok()
+    }
+
     /// Whether a message of this scope can be sealed now without asking for a key. The default
     /// says that it cannot.
     fn seals_from_cache(&self, _scope: &ContextScope) -> bool {

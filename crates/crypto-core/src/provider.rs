@@ -289,6 +289,23 @@ impl CryptoProvider for AesGcmCryptoProvider {
         keyring.and(named).map_err(CryptoError::unavailable)
     }
 
+    async fn any_source_answers(&self) -> bool {
+        let keyring = async {
+            match &self.keyring {
+                Some(keyring) => keyring.any_service_answers().await,
+                None => false,
+            }
+        };
+        let named = async {
+            match &self.named {
+                Some(named) => named.health().await.is_ok(),
+                None => false,
+            }
+        };
+        let (keyring, named) = join(keyring, named).await;
+        keyring || named
+    }
+
     fn seals_from_cache(&self, scope: &ContextScope) -> bool {
         match (&self.keyring, &self.named) {
             (Some(keyring), _) => {

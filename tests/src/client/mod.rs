@@ -6,6 +6,7 @@
 mod counting;
 mod crypto;
 mod handlers;
+mod outages;
 mod renewal;
 mod stopping;
 pub(crate) mod support;
@@ -14,7 +15,8 @@ use crate::suite::Suite;
 use crate::transport::{self, Backend, Case};
 
 /// Every group, in the order of the catalogue.
-const GROUPS: &[&[Case]] = &[crypto::CASES, handlers::CASES, renewal::CASES, stopping::CASES];
+const GROUPS: &[&[Case]] =
+    &[crypto::CASES, handlers::CASES, outages::CASES, renewal::CASES, stopping::CASES];
 
 /// The suite of transports and that of the client over them, on one backend.
 pub fn suite(backend: impl Backend + 'static) -> Suite {

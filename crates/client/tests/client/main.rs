@@ -12,6 +12,7 @@ mod freshness;
 mod health;
 mod hygiene;
 mod key_outage_opening;
+mod key_outage_processing;
 mod key_outage_sealing;
 mod lifecycle;
 mod metrics;

@@ -208,6 +208,7 @@ async fn there_are_no_metrics_but_the_documented_ones() {
         ("queue_open_seconds", (MetricKind::Histogram, vec!["queue"])),
         ("queue_lock_lost_total", (MetricKind::Counter, vec!["queue"])),
         ("queue_handler_failures_total", (MetricKind::Counter, vec!["queue"])),
+        ("queue_messages_held", (MetricKind::Gauge, vec!["queue"])),
         ("queue_key_cache_total", (MetricKind::Counter, vec!["result"])),
         (
             "queue_key_service_calls_total",
@@ -268,5 +269,5 @@ async fn no_value_of_an_attackers_choice_becomes_a_label() {
     }
     let (few, many) = (series(1).await, series(100).await);
     assert_eq!(few, many, "a hundred times the traffic makes not one series more");
-    assert!(many.len() < 25, "{many:?}");
+    assert!(many.len() < 30, "{many:?}");
 }

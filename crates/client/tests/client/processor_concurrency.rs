@@ -59,7 +59,7 @@ impl Work {
     }
 
     /// The most that ran at once since this was last asked.
-    fn take_most(&self) -> usize {
+    pub(crate) fn take_most(&self) -> usize {
         self.most.swap(self.running(), Ordering::SeqCst)
     }
 }

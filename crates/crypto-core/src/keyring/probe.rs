@@ -41,6 +41,12 @@ impl Keyring {
         join_all(asked).await.into_iter().collect()
     }
 
+    /// Asks each service whether it answers: opens need one of them.
+    pub(crate) async fn any_service_answers(&self) -> bool {
+        let asked = self.shared.keks.iter().map(|kek| kek.service.health());
+        join_all(asked).await.iter().any(Result::is_ok)
+    }
+
     /// Forgets every DEK, and ends the session with each service.
     pub(crate) async fn close(&self) -> Result<(), KeyError> {
         self.shared.opening.retain(|_| false);
