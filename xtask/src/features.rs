@@ -68,18 +68,21 @@ fn without_fips(metadata: &Metadata) -> Vec<String> {
     metadata.workspace_packages().into_iter().flat_map(of).collect()
 }
 
-/// The tests of the cryptographic core in the build with the FIPS module, and its lints.
+/// The tests of core and client in the build with the FIPS module, and its lints.
 pub(crate) fn check_fips(workspace: &Workspace) -> Result<()> {
     for (tool, argument) in [("go", "version"), ("cmake", "--version")] {
         output_of(workspace.program(tool).arg(argument)).with_context(|| {
             format!("the FIPS module is built with {tool}: see docs/fips.md for how to get it")
         })?;
     }
-    let package = ["--package", "sealmq-crypto-core", "--features", "fips,ring,rust-crypto"];
-    run(workspace.cargo(["test"]).args(package))?;
+    let packages = ["--package", "sealmq-crypto-core", "--package", "sealmq-client"];
+    let features =
+        ["--features", "sealmq-client/fips,sealmq-crypto-core/ring,sealmq-crypto-core/rust-crypto"];
+    run(workspace.cargo(["test"]).args(packages).args(features))?;
     run(workspace
         .cargo(["clippy", "--all-targets"])
-        .args(package)
+        .args(packages)
+        .args(features)
         .args(["--", "--deny", "warnings"]))?;
     run(&mut workspace.cargo(["check", "--package", "sealmq", "--features", "fips"]))
 }

@@ -32,7 +32,7 @@ use crate::telemetry::QueueMetrics;
 ///   `TooLarge` or `Unsupported` means that nothing was sent.
 /// - What may succeed later is retried here and nowhere else; a retry sends the same frame.
 /// - Receiving settles by itself what can not be handed out: what can never be opened goes to
-///   the dead-letter queue still sealed, what may open later goes back.
+///   the dead-letter queue still sealed, what may open later goes back, or is kept by a processor.
 #[derive(Clone)]
 pub struct QueueClient(pub(crate) Arc<QueueContext>);
 
@@ -286,7 +286,8 @@ impl QueueClient {
     ///
     /// A message is completed when its handler returns `Ok`, and settled as the [`HandlerError`]
     /// says otherwise; a handler that panics makes its message receivable again. Locks are
-    /// renewed while handlers work. Stop it with [`Processor::stop`], or with everything else by
+    /// renewed while handlers work. Messages whose key cannot be had for now are kept until it can,
+    /// see [`ProcessorOptions::hold`]. Stop it with [`Processor::stop`], or with everything else by
     /// [`QueueClient::shutdown`].
     pub fn process<H, F>(&self, options: ProcessorOptions, handler: H) -> Processor
     where

@@ -196,7 +196,7 @@ impl QueueClient {
     /// | `crypto` | | a back end of this build gives a wrong answer |
     /// | `keys` | a source does not answer; the key at hand still seals, or the client only opens | a source does not answer, and nothing can be sealed |
     /// | `transport` | the broker asks to slow down | the broker does not answer or refuses us; the client was closed or is shutting down |
-    /// | `replay_guard` | the store does not answer: messages go back until it does | |
+    /// | `replay_guard` | the store does not answer: messages wait until it does | |
     ///
     /// A part that the client does not have is not in the report. Take
     /// [`HealthReport::is_ready`] for readiness: it says whether work is welcome. For liveness take

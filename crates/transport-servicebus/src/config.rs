@@ -35,6 +35,7 @@ pub struct ServiceBusConfig {
     pub(crate) connect_timeout: Duration,
     pub(crate) operation_timeout: Duration,
     pub(crate) token_lifetime: Duration,
+    pub(crate) max_deliveries: Option<u32>,
 }
 
 impl ServiceBusConfig {
@@ -50,6 +51,7 @@ impl ServiceBusConfig {
             connect_timeout: Duration::from_secs(15),
             operation_timeout: Duration::from_secs(30),
             token_lifetime: Duration::from_secs(20 * 60),
+            max_deliveries: Some(10),
         }
     }
 
@@ -123,6 +125,16 @@ impl ServiceBusConfig {
         self
     }
 
+    /// The same settings with messages dead-lettered that were delivered so often and are to be held
+    /// back once more; 10, as the broker's own default, and `None` is never. The broker counts a
+    /// message anew that was held back, because what comes back is a copy: give the
+    /// `MaxDeliveryCount` of the queues, or a message that no handler can handle never ends.
+    #[must_use]
+    pub fn with_max_deliveries(mut self, max_deliveries: impl Into<Option<u32>>) -> Self {
+        self.max_deliveries = max_deliveries.into();
+        self
+    }
+
     /// The entity that the connection string is for, where it names one.
     pub fn entity_path(&self) -> Option<&str> {
         self.entity_path.as_deref()
@@ -154,6 +166,9 @@ impl ServiceBusConfig {
         if !(16 * 1024..=100 * 1024 * 1024).contains(&self.max_message_bytes) {
             return Err(TransportError::invalid_input("max_message_bytes", "16 KiB to 100 MiB"));
         }
+        if self.max_deliveries == Some(0) {
+            return Err(TransportError::invalid_input("max_deliveries", "must not be zero"));
+        }
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("operation_timeout", self.operation_timeout),
@@ -178,6 +193,7 @@ impl fmt::Debug for ServiceBusConfig {
             .field("connect_timeout", &self.connect_timeout)
             .field("operation_timeout", &self.operation_timeout)
             .field("token_lifetime", &self.token_lifetime)
+            .field("max_deliveries", &self.max_deliveries)
             .finish()
     }
 }

@@ -86,6 +86,13 @@ impl LockSettler {
         }
     }
 
+    /// Whether the message was delivered as often as it may be. The broker does not know: it counts
+    /// each copy from one.
+    fn is_spent(&self) -> bool {
+        let most = self.channel.hub.config.max_deliveries;
+        most.is_some_and(|most| self.broker.delivery_count >= most)
+    }
+
     /// Sends the copy that comes back after the delay. It is not made twice by this receipt, nor
     /// when the lock is lost already: renewing tells.
     async fn hold_back(&self, delay: Duration) -> Result<(), TransportError> {
@@ -169,6 +176,14 @@ impl LockSettler {
     }
 }
 
+/// In the words that the broker has for it.
+fn delivered_too_often() -> Settlement {
+    Settlement::DeadLetter {
+        reason: "MaxDeliveryCountExceeded".to_owned(),
+        description: "The message was delivered as often as max_deliveries allows.".to_owned(),
+    }
+}
+
 /// How long a delivery is locked from now on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Locked {
@@ -192,6 +207,7 @@ impl Settler for LockSettler {
         };
         let outcome = Outcome::of(settlement)?;
         let outcome = match delay {
+            Some(_) if self.is_spent() => Outcome::of(delivered_too_often())?,
             // The copy first: a crash in between leaves two messages and not none.
             Some(delay) => {
                 self.hold_back(delay).await?;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use sealmq_client::{Processor, ProcessorOptions, QueueClient};
+use sealmq_client::{Processor, ProcessorOptions, QueueClient, RetryPolicy};
 use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, KeyError, KeyErrorKind, KeyProvider};
 use sealmq_keys_local::MemoryKeyring;
 use sealmq_queue_core::Feature;
@@ -20,6 +21,7 @@ pub(super) const CASES: &[Case] = case_table! { "client":
 };
 
 const MESSAGES: usize = 3;
+const MS: Duration = Duration::from_millis(1);
 
 /// A key store that can be out.
 struct SwitchedKeys {
@@ -55,7 +57,7 @@ impl KeyProvider for SwitchedKeys {
     }
 }
 
-/// Messages in a queue that dead-letters after three deliveries, and a receiver without their key.
+/// Messages in a queue that dead-letters after a few deliveries, and a receiver without their key.
 struct Outage {
     queue: Queue,
     source: Arc<SwitchedKeys>,
@@ -72,7 +74,9 @@ impl Outage {
         send_many(&builder(ctx, &queue, &keys).build()?, &queue, MESSAGES).await?;
         let source = SwitchedKeys { keys: keys.clone(), is_out: AtomicBool::new(true) };
         let source = Arc::new(source);
-        let client = builder(ctx, &queue, &keys).with_key_provider(source.clone()).build()?;
+        let hasty = RetryPolicy::default().with_delays(MS * 50, MS * 300);
+        let client = builder(ctx, &queue, &keys).with_key_provider(source.clone());
+        let client = client.with_retry(hasty).build()?;
         let (handled, most_deliveries) = (Arc::default(), Arc::default());
         Ok(Self { queue, source, client, handled, most_deliveries })
     }

@@ -1,9 +1,10 @@
 //! OpenBao, PostgreSQL and NATS are killed and started again, each and then together.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sealmq_client::{ClientErrorKind, QueueClient, Received, RetryPolicy};
+use sealmq_client::{ClientErrorKind, ProcessorOptions, QueueClient, RetryPolicy};
 use sealmq_crypto_core::{
     CryptoConfig, CryptoErrorKind, EncryptionKey, EncryptionKeyId, KeyManagementService,
     KeyringPolicy,
@@ -156,42 +157,43 @@ async fn servers_that_die_and_come_back_lose_no_message_and_need_no_new_client()
     load.end(&servers.broker().await, QUEUE).await;
 }
 
-/// What cannot be opened yet comes again and again, and each time counts as a delivery: a queue
-/// that is to outlast every outage has no limit of them.
+/// Many messages under many DEKs, in a queue that dead-letters what is delivered a second time, and
+/// no key service for longer than their locks: each is kept until it can be opened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_waits_for_its_keys_where_the_queue_lets_it() {
-    const PATIENT: &str = "patient";
+async fn messages_wait_for_their_keys_and_use_up_no_delivery() {
+    const ONCE: &str = "once";
+    const MESSAGES: usize = 40;
     let mut servers = Servers::start().await;
     let broker = servers.broker().await;
-    let settings = NatsQueueSettings::default().with_max_deliveries(None);
-    broker.create_queue(PATIENT, &settings).await.unwrap();
-    let sender = servers.client().await.for_queue(PATIENT).unwrap();
-    let receiver = servers.client().await.for_queue(PATIENT).unwrap();
-    sender.send(Message::new("waits")).await.unwrap();
-    servers.kill(&[Vault, Postgres]).await;
-    for delivery in 1..=12 {
-        let refused = next(&receiver).await.expect_err("no key service is there");
-        assert!(refused.error.is_retryable(), "{:?}", refused.error);
-        let dead = broker.depth(&Source::dead_letter(PATIENT)).await.unwrap();
-        assert_eq!(dead, 0, "after delivery {delivery}");
+    let ack_wait = Duration::from_secs(5);
+    let settings = NatsQueueSettings::default().with_ack_wait(ack_wait).with_max_deliveries(1);
+    broker.create_queue(ONCE, &settings).await.unwrap();
+    let sender = servers.client().await.for_queue(ONCE).unwrap();
+    let receiver = servers.client().await.for_queue(ONCE).unwrap();
+    let message = |n: usize| Message::new(format!("waits {n}"));
+    for sent in sender.send_batch((0..MESSAGES).map(message).collect()).await {
+        sent.unwrap();
     }
+    servers.kill(&[Vault, Postgres]).await;
+    let handled = Arc::new(Mutex::new(BTreeSet::new()));
+    let noted = Arc::clone(&handled);
+    let processor = receiver.process(ProcessorOptions::default(), move |message| {
+        noted.lock().unwrap().insert((message.body().clone(), message.metadata.delivery_count));
+        async { Ok(()) }
+    });
+    tokio::time::sleep(3 * ack_wait).await;
+    assert!(handled.lock().unwrap().is_empty(), "no key service is there");
     servers.start_again(&[Vault, Postgres]).await;
-    let message = loop {
-        if let Ok(message) = next(&receiver).await {
-            break message;
+    let all = async {
+        while handled.lock().unwrap().len() < MESSAGES {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    assert_eq!(message.body(), "waits");
-    message.complete().await.unwrap();
-}
-
-async fn next(client: &QueueClient) -> Received {
-    let coming = async {
-        loop {
-            if let Some(received) = client.receive(1, Duration::from_secs(5)).await.unwrap().pop() {
-                break received;
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), coming).await.expect("a message comes")
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("every message opens");
+    assert_eq!(processor.stop(Duration::from_secs(10)).await.cancelled, 0);
+    let all_once = (0..MESSAGES).map(|n| (message(n).body, 1)).collect();
+    assert_eq!(*handled.lock().unwrap(), all_once);
+    for source in [Source::queue(ONCE), Source::dead_letter(ONCE)] {
+        assert_eq!(broker.depth(&source).await.unwrap(), 0, "{source:?}");
+    }
 }

@@ -8,6 +8,8 @@ mod bound_list;
 mod builder;
 mod dead_letters;
 mod events;
+#[cfg(feature = "fips")]
+mod fips;
 mod freshness;
 mod health;
 mod hygiene;

@@ -8,6 +8,7 @@ use super::ServiceBusConfig;
 
 const CONNECTION_STRING: &str = "SEALMQ_SERVICEBUS_CONNECTION_STRING";
 const MAX_MESSAGE_BYTES: &str = "SEALMQ_SERVICEBUS_MAX_MESSAGE_BYTES";
+const MAX_DELIVERIES: &str = "SEALMQ_SERVICEBUS_MAX_DELIVERIES";
 const CONNECT_TIMEOUT: &str = "SEALMQ_SERVICEBUS_CONNECT_TIMEOUT_MS";
 const OPERATION_TIMEOUT: &str = "SEALMQ_SERVICEBUS_OPERATION_TIMEOUT_MS";
 
@@ -26,6 +27,11 @@ impl ServiceBusConfig {
                 MAX_MESSAGE_BYTES,
                 Kind::Number,
                 "the size of message that the tier allows; 262144",
+            ),
+            Setting::new(
+                MAX_DELIVERIES,
+                Kind::Number,
+                "deliveries after which what would be held back is dead-lettered: the MaxDeliveryCount of the queues; 10",
             ),
             Setting::new(CONNECT_TIMEOUT, Kind::Milliseconds, "for a connection; 15000"),
             Setting::new(OPERATION_TIMEOUT, Kind::Milliseconds, "for an answer; 30000"),
@@ -61,6 +67,7 @@ impl ServiceBusConfig {
         }
         self.max_message_bytes =
             settings.number(MAX_MESSAGE_BYTES)?.unwrap_or(self.max_message_bytes);
+        self.max_deliveries = settings.number(MAX_DELIVERIES)?.or(self.max_deliveries);
         for (variable, timeout) in [
             (CONNECT_TIMEOUT, &mut self.connect_timeout),
             (OPERATION_TIMEOUT, &mut self.operation_timeout),
@@ -95,10 +102,11 @@ mod tests {
             ("CONNECTION_STRING", string),
             ("ROOT_CA", "/ca.pem"),
             ("MAX_MESSAGE_BYTES", "1048576"),
+            ("MAX_DELIVERIES", "77"),
             ("OPERATION_TIMEOUT_MS", "7000"),
         ]);
         let shown = format!("{:?}", config.unwrap());
-        for part in ["/ca.pem", "1048576", "7s"] {
+        for part in ["/ca.pem", "1048576", "Some(77)", "7s"] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
     }
@@ -111,6 +119,7 @@ mod tests {
             (vec![string, ("CLIENT_CERT", "/c")], "SEALMQ_SERVICEBUS_CLIENT_KEY: "),
             (vec![string, ("CONNECT_TIMEOUT_MS", "soon")], "SEALMQ_SERVICEBUS_CONNECT_TIMEOUT_MS"),
             (vec![string, ("MAX_MESSAGE_BYTES", "1")], "max_message_bytes: "),
+            (vec![string, ("MAX_DELIVERIES", "0")], "max_deliveries: "),
         ];
         for (values, says) in table {
             let error = from(&values).unwrap_err().to_string();

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use sealmq_queue_core::{Message, Source, Transport, TransportErrorKind as Kind};
+use sealmq_queue_core::{Message, ReceiverOptions, Source, Transport, TransportErrorKind as Kind};
+use sealmq_transport_servicebus::ServiceBusTransport;
 use serde_json::json;
 
-use crate::support::{Admin, Queue, body, connect, many, nothing, one, settle_kind, unique};
+use crate::support::{
+    Admin, Queue, body, config, connect, many, nothing, one, settle_kind, unique,
+};
 
 const DELAY: Duration = Duration::from_millis(600);
 
@@ -34,6 +37,36 @@ async fn a_message_abandoned_with_a_delay_comes_back_then_and_counts_on() {
     assert_eq!(last.receipt.metadata().delivery_count, 4);
     last.receipt.complete().await.unwrap();
     nothing(&*receiver).await;
+}
+
+/// The broker counts each copy from one, so it would never end a message that is held back.
+#[tokio::test]
+async fn a_message_that_is_held_back_too_often_is_dead_lettered() {
+    for most in [Some(3), None] {
+        let queue = Queue::with("spent", json!({ "max_delivery_count": 3 })).await;
+        let transport = ServiceBusTransport::new(config().with_max_deliveries(most)).unwrap();
+        let source = Source::queue(&*queue.name);
+        let receiver = transport.open(&source, ReceiverOptions::default()).await.unwrap();
+        let sent = message();
+        queue.send(sent.clone()).await;
+        for _ in 0..3 {
+            one(&*receiver).await.receipt.abandon(Duration::from_millis(50)).await.unwrap();
+        }
+        if most.is_none() {
+            let control = one(&*receiver).await; // the control: delivered a fourth time
+            assert_eq!(control.receipt.metadata().delivery_count, 4);
+            control.receipt.complete().await.unwrap();
+            continue;
+        }
+        nothing(&*receiver).await;
+        let dead = Source::dead_letter(&*queue.name);
+        let dead = transport.open(&dead, ReceiverOptions::default()).await.unwrap();
+        let dead = one(&*dead).await;
+        assert_eq!(dead.message, sent);
+        let info = dead.receipt.metadata().dead_letter.clone().unwrap();
+        assert_eq!(info.reason.as_deref(), Some("MaxDeliveryCountExceeded"));
+        dead.receipt.complete().await.unwrap();
+    }
 }
 
 #[tokio::test]
