@@ -41,7 +41,8 @@ impl CryptoProvider for Own {
 fn with_own_provider(world: &World, config: CryptoConfig) -> Result<QueueClient, ClientErrorKind> {
     let policy = KeyringPolicy::default();
     let named = NamedKeys::new(Arc::new(world.keys.clone()), &policy).unwrap();
-    let own = Own(AesGcmCryptoProvider::builder().named_keys(named).build().unwrap());
+    let own = AesGcmCryptoProvider::builder().named_keys(named).clock(world.clock.clone());
+    let own = Own(own.build().unwrap());
     let client = world.keyless(config).with_crypto_provider(Arc::new(own)).build();
     client.map_err(|error| error.kind().clone())
 }
