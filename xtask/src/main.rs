@@ -9,6 +9,7 @@ mod conformance;
 mod contract;
 mod deny;
 mod features;
+mod lanes;
 mod programs;
 mod python;
 mod report;

@@ -12,7 +12,7 @@ use cargo_metadata::{Message, TargetKind};
 
 use crate::contract::Suite;
 use crate::features;
-use crate::tools::{Workspace, expect_success, run_watched};
+use crate::tools::{Workspace, expect_success};
 
 /// The folder of the package that holds the contract suites.
 const CONTRACT_PACKAGE: &str = "tests";
@@ -110,6 +110,24 @@ impl Counts {
         Some(Self { passed, failed, skipped })
     }
 
+    /// All counts of libtest in what a program of unit or integration tests wrote.
+    pub(crate) fn of_tests(output: &str) -> Result<Self> {
+        let mut counts = Self::default();
+        let results = output.lines().filter(|line| line.starts_with("test result: "));
+        results.filter_map(Self::parse).for_each(|found| counts.add(found));
+        Ok(counts)
+    }
+
+    /// The count in the last line of what a contract suite wrote.
+    pub(crate) fn of_suite(output: &str) -> Result<Self> {
+        let last = output.lines().last().unwrap_or_default();
+        match Self::parse(last) {
+            Some(counts) if !counts.is_empty() => Ok(counts),
+            Some(_) => bail!("the suite ran no test"),
+            None => bail!("the last line is no count of the suite: {last}"),
+        }
+    }
+
     /// Adds another count.
     pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
@@ -126,32 +144,6 @@ impl Counts {
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
-    }
-}
-
-/// Runs unit or integration tests and counts them.
-pub(crate) fn run_tests(command: &mut Command) -> Result<Counts> {
-    let mut counts = Counts::default();
-    let status = run_watched(command, |line| {
-        if line.starts_with("test result: ")
-            && let Some(found) = Counts::parse(line)
-        {
-            counts.add(found);
-        }
-    })?;
-    expect_success(command, status)?;
-    Ok(counts)
-}
-
-/// Runs a contract suite, whose last line must be its count.
-pub(crate) fn run_suite(command: &mut Command) -> Result<Counts> {
-    let mut last = String::new();
-    let status = run_watched(command, |line| line.clone_into(&mut last))?;
-    expect_success(command, status)?;
-    match Counts::parse(&last) {
-        Some(counts) if !counts.is_empty() => Ok(counts),
-        Some(_) => bail!("the suite ran no test"),
-        None => bail!("the last line is no count of the suite: {last}"),
     }
 }
 
@@ -185,16 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn a_suite_that_ends_without_a_count_fails() {
-        let mut command = Command::new("sh");
-        let error = run_suite(command.args(["-c", "echo done"])).unwrap_err().to_string();
+    fn a_suite_that_ends_without_a_count_or_without_a_test_fails() {
+        let wrote = "1 passed, 0 failed, 0 skipped\ndone\n";
+        let error = Counts::of_suite(wrote).unwrap_err().to_string();
         assert!(error.contains("no count"), "{error}");
+        Counts::of_suite("0 passed, 0 failed, 0 skipped\n").unwrap_err();
+        Counts::of_suite("").unwrap_err();
     }
 
     #[test]
-    fn a_suite_without_a_test_fails() {
-        let mut command = Command::new("sh");
-        command.args(["-c", "echo 0 passed, 0 failed, 0 skipped"]);
-        assert!(run_suite(&mut command).is_err());
+    fn the_counts_of_several_doc_tests_add_up() {
+        let line = "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n";
+        let counts = Counts::of_tests(&format!("{line}other\n{line}")).unwrap();
+        assert_eq!(counts.to_string(), "4 passed, 0 failed, 2 skipped");
     }
 }

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use anyhow::{Context, Result, bail};
 
 use crate::contract::{SUITES, Suite};
-use crate::programs::{Counts, Program, build_all, place, run_suite, run_tests};
+use crate::lanes::{self, Job};
+use crate::programs::{Counts, Program, build_all, place};
 use crate::report::Step;
 use crate::servers::Session;
-use crate::tools::Workspace;
+use crate::tools::{Workspace, expect_success, run_captured};
 use crate::{conformance, features, python, vectors};
 
 /// The test programs, built once however many steps need them.
@@ -53,43 +54,49 @@ pub(crate) fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
             move || conformance::check(workspace, server),
         ));
     }
-    for suite in SUITES {
-        let programs = Rc::clone(&programs);
-        steps.push(Step::new(
-            format!("contract-{}", suite.backend),
-            "the contract suite of this backend",
-            move || contract(workspace, &programs, suite),
-        ));
-    }
+    steps.push(Step::new("contracts", "the contract suites of all backends", move || {
+        run_suites(workspace, &programs)
+    }));
     steps.push(Step::new("examples", "the examples in the documentation", || {
         let mut command = workspace.cargo(["test", "--workspace", "--doc"]);
         command.args(["--features", &features::all_but_fips(workspace)?]);
-        Ok(run_tests(&mut command)?.to_string())
+        let (status, output) = run_captured(&mut command)?;
+        println!("{output}");
+        expect_success(&command, status)?;
+        Ok(Counts::of_tests(&output)?.to_string())
     }));
     steps.push(Step::new("features", "each feature on its own", || features::check(workspace)));
     steps
 }
 
 fn run_all(workspace: &Workspace, programs: &Programs<'_>) -> Result<String> {
-    let mut counts = Counts::default();
     let variables = programs.servers.need_all()?;
     let programs = programs.get()?;
-    // The suites have steps of their own; what is in no list runs here and not nowhere.
-    for program in programs.iter().filter(|program| !SUITES.iter().any(|suite| program.is(suite))) {
-        println!("\n{}", place(program));
+    // The suites have a step of their own; what is in no list runs here and not nowhere.
+    let others = programs.iter().filter(|program| !SUITES.iter().any(|suite| program.is(suite)));
+    let job = |program: &Program| {
         let mut command = program.command(workspace);
-        let found = run_tests(command.envs(variables.iter().cloned()));
-        counts.add(found.with_context(|| place(program))?);
-    }
+        command.envs(variables.iter().cloned());
+        Job { name: place(program), command, count: Counts::of_tests }
+    };
+    let counts = lanes::run(others.map(job).collect())?;
     if counts.is_empty() {
         bail!("there was no test to run");
     }
     Ok(counts.to_string())
 }
 
-fn contract(workspace: &Workspace, programs: &Programs<'_>, suite: &Suite) -> Result<String> {
-    let variables = programs.servers.need(suite.servers)?;
-    let program = programs.get()?.iter().find(|program| program.is(suite));
-    let program = program.with_context(|| format!("{} was not built", suite.target))?;
-    Ok(run_suite(program.command(workspace).envs(variables))?.to_string())
+fn run_suites(workspace: &Workspace, programs: &Programs<'_>) -> Result<String> {
+    let variables = programs.servers.need_all()?;
+    let programs = programs.get()?;
+    let job = |suite: &Suite| {
+        let program = programs.iter().find(|program| program.is(suite));
+        let program = program.with_context(|| format!("{} was not built", suite.target))?;
+        let mut command = program.command(workspace);
+        command.envs(variables.iter().cloned());
+        let name = format!("contract {}", suite.backend);
+        Ok(Job { name, command, count: Counts::of_suite })
+    };
+    let jobs: Vec<_> = SUITES.iter().map(job).collect::<Result<_>>()?;
+    Ok(format!("{} suites: {}", SUITES.len(), lanes::run(jobs)?))
 }

@@ -93,6 +93,13 @@ pub(crate) fn run_watched(command: &mut Command, mut look: impl FnMut(&str)) -> 
     Ok(child.wait()?)
 }
 
+/// Runs a program and gives what it wrote to stdout, complete or not.
+pub(crate) fn run_captured(command: &mut Command) -> Result<(ExitStatus, String)> {
+    let child = command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
+    let output = child.wait_with_output()?;
+    Ok((output.status, String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
 /// Turns an exit status other than success into an error that names the program.
 pub(crate) fn expect_success(command: &Command, status: ExitStatus) -> Result<()> {
     if !status.success() {
