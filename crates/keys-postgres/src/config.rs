@@ -175,6 +175,15 @@ impl PostgresConfig {
         Ok(Checked { server, schema: Schema::new(&self.schema)?, encrypted })
     }
 
+    /// Checks everything that can be checked without I/O, and that user and password can come
+    /// from a source: [`PostgresClient::with_credentials`](crate::PostgresClient::with_credentials).
+    ///
+    /// # Errors
+    /// `InvalidInput` names the field.
+    pub fn validate_without_login(&self) -> Result<(), KeyError> {
+        self.check_without_login(&self.check()?.server)
+    }
+
     /// Whether user and password can come from elsewhere.
     pub(crate) fn check_without_login(
         &self,
