@@ -1,6 +1,6 @@
 //! `[crypto]`: the policy, whether messages are sealed and which are accepted.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use sealmq_crypto_core::{
     AeadBackend, CryptoConfig, CryptoError, CryptoErrorKind, PlaintextPolicy, Suite,
@@ -33,44 +33,41 @@ const PLAINTEXT_POLICIES: &[(&str, PlaintextPolicy)] = &[
 const SUITES: &[(&str, Suite)] =
     &[("aes-256-gcm", Suite::Aes256Gcm), ("chacha20-poly1305", Suite::ChaCha20Poly1305)];
 
-pub(crate) const CRYPTO: &[Group] = &[Group {
-    prefix: "",
-    settings: &[&[
-        Setting::new(
-            POLICY,
-            Kind::Choice(&["strict", "migration", "opt-in"]),
-            "what the others begin with: sealed messages only, or plaintexts until a date, or \
+pub(crate) const CRYPTO: &[Group] = &[Group::ours(&[&[
+    Setting::new(
+        POLICY,
+        Kind::Choice(&["strict", "migration", "opt-in"]),
+        "what the others begin with: sealed messages only, or plaintexts until a date, or \
              nothing is sealed; strict",
-        ),
-        Setting::new(
-            PLAINTEXT_UNTIL,
-            Kind::Text,
-            "the day from which a migration refuses plaintexts, YYYY-MM-DD in UTC; none",
-        ),
-        Setting::new(ENABLED, Kind::Flag, "seals what is sent; by the policy"),
-        Setting::new(ON_RECEIVE, PLAINTEXT, "plaintexts that arrive; by the policy"),
-        Setting::new(ON_SEND, PLAINTEXT, "plaintexts to be sent; by the policy"),
-        Setting::new(FRESHNESS, Kind::Flag, "messages have a maximum age; true"),
-        Setting::new(
-            MAX_AGE,
-            Kind::Number,
-            "seconds: the oldest message accepted, the retention of the queue; by the policy",
-        ),
-        Setting::new(NONCE_TRACKING, Kind::Flag, "replays are refused; by the policy"),
-        Setting::new(
-            SUITE,
-            Kind::Choice(&["aes-256-gcm", "chacha20-poly1305"]),
-            "the suite that seals; aes-256-gcm",
-        ),
-        Setting::new(ACCEPTED_SUITES, Kind::List, "the suites that open; both"),
-        Setting::new(
-            BACKEND,
-            Kind::Choice(&["aws-lc-rs", "ring", "rust-crypto"]),
-            "the library that computes the AEAD; the first that is built in",
-        ),
-        Setting::new(FIPS, Kind::Flag, "nothing but a validated FIPS module; false"),
-    ]],
-}];
+    ),
+    Setting::new(
+        PLAINTEXT_UNTIL,
+        Kind::Text,
+        "the day from which a migration refuses plaintexts, YYYY-MM-DD in UTC; none",
+    ),
+    Setting::new(ENABLED, Kind::Flag, "seals what is sent; by the policy"),
+    Setting::new(ON_RECEIVE, PLAINTEXT, "plaintexts that arrive; by the policy"),
+    Setting::new(ON_SEND, PLAINTEXT, "plaintexts to be sent; by the policy"),
+    Setting::new(FRESHNESS, Kind::Flag, "messages have a maximum age; true"),
+    Setting::new(
+        MAX_AGE,
+        Kind::Seconds,
+        "the oldest message accepted, the retention of the queue; by the policy",
+    ),
+    Setting::new(NONCE_TRACKING, Kind::Flag, "replays are refused; by the policy"),
+    Setting::new(
+        SUITE,
+        Kind::Choice(&["aes-256-gcm", "chacha20-poly1305"]),
+        "the suite that seals; aes-256-gcm",
+    ),
+    Setting::new(ACCEPTED_SUITES, Kind::List, "the suites that open; both"),
+    Setting::new(
+        BACKEND,
+        Kind::Choice(&["aws-lc-rs", "ring", "rust-crypto"]),
+        "the library that computes the AEAD; the first that is built in",
+    ),
+    Setting::new(FIPS, Kind::Flag, "nothing but a validated FIPS module; false"),
+]])];
 
 /// The policy of the table, checked as a whole.
 pub(crate) fn read(table: &Resolved<'_>) -> Result<CryptoConfig, ConfigError> {
@@ -93,14 +90,14 @@ pub(crate) fn policy(settings: &Settings<'_>) -> Result<CryptoConfig, InvalidSet
     if let Some(policy) = settings.choice(ON_SEND, PLAINTEXT_POLICIES)? {
         config = config.with_plaintext_on_send(*policy);
     }
-    let (fresh, max_age) = (settings.flag(FRESHNESS)?, settings.number(MAX_AGE)?);
+    let (fresh, max_age) = (settings.flag(FRESHNESS)?, settings.seconds(MAX_AGE)?);
     config = match (fresh, max_age) {
         (Some(false), Some(_)) => {
             let reason = format!("is set, and {FRESHNESS} is false");
             return Err(InvalidSetting::new(MAX_AGE, reason));
         }
         (Some(false), None) => config.without_freshness(),
-        (_, Some(seconds)) => config.with_max_age(Duration::from_secs(seconds)),
+        (_, Some(max_age)) => config.with_max_age(max_age),
         (_, None) => config,
     };
     if let Some(tracks) = settings.flag(NONCE_TRACKING)? {
@@ -149,14 +146,10 @@ fn accepted(suites: &str) -> Result<Vec<Suite>, InvalidSetting> {
     })
 }
 
-fn refused(table: &Resolved<'_>, error: &CryptoError) -> ConfigError {
+pub(crate) fn refused(table: &Resolved<'_>, error: &CryptoError) -> ConfigError {
     let shown = error.to_string();
     match error.kind() {
-        CryptoErrorKind::InvalidInput { field } => {
-            let key = if *field == "max_age" { MAX_AGE } else { field };
-            let reason = shown.strip_prefix(&format!("invalid {field}: ")).unwrap_or(&shown);
-            table.refused(key, reason)
-        }
+        CryptoErrorKind::InvalidInput { field } => table.refused_by(field, error),
         _ => table.section.error(shown),
     }
 }

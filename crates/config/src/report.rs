@@ -52,10 +52,12 @@ pub struct Part {
 
 pub(crate) fn parts(config: &Config) -> Vec<Part> {
     let adapters = std::iter::once(&config.transport).chain(&config.keys);
+    let adapters = adapters.chain(&config.replay_guard);
     let adapters = adapters.map(|adapter| part(&adapter.section, Some(adapter.kind)));
     let mut parts = vec![part(&config.top, None)];
     parts.extend(adapters);
-    parts.push(part(&config.crypto, None));
+    parts.extend([&config.crypto, &config.keyring].map(|section| part(section, None)));
+    parts.extend(config.vaults.values().map(|section| part(section, None)));
     parts.extend(config.queues.values().map(|section| part(section, None)));
     parts
 }

@@ -3,9 +3,11 @@
 use sealmq_settings::Kind as ValueKind;
 use serde_json::{Map, Value, json};
 
-use crate::catalogue::{KEYS, Kind, TRANSPORTS};
+use crate::catalogue::Kind;
 use crate::config::top_keys;
 use crate::crypto::CRYPTO;
+use crate::keyring::KEYRING;
+use crate::kinds::{KEYS, REPLAY_GUARDS, TRANSPORTS, VAULTS};
 use crate::queues::QUEUES;
 use crate::section::{Key, keys_of};
 use crate::top::INLINE_SECRETS;
@@ -22,15 +24,13 @@ pub fn schema() -> String {
         properties.insert(INLINE_SECRETS.into(), json!({ "type": "boolean", "default": false }));
         properties.insert("transport".into(), one_of(TRANSPORTS));
         properties.insert("keys".into(), json!({ "type": "array", "items": one_of(KEYS) }));
+        properties.insert("replay_guard".into(), one_of(REPLAY_GUARDS));
         properties.insert("crypto".into(), table(&keys_of(CRYPTO), None));
-        properties.insert(
-            "queues".into(),
-            json!({
-                "type": "object",
-                "additionalProperties": queue,
-                "propertyNames": { "minLength": 1 },
-            }),
-        );
+        properties.insert("keyring".into(), table(&keys_of(KEYRING), None));
+        if let Some(vault) = VAULTS {
+            properties.insert("vault".into(), named(table(&keys_of(vault), None)));
+        }
+        properties.insert("queues".into(), named(queue));
     }
     root["required"] = json!(["environment", "transport"]);
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
@@ -40,6 +40,15 @@ pub fn schema() -> String {
         "oneOf": [of_reference("env"), of_reference("file")],
     } });
     format!("{root:#}\n")
+}
+
+/// Tables of this form, each under a name of the user's.
+fn named(table: Value) -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": table,
+        "propertyNames": { "minLength": 1 },
+    })
 }
 
 fn of_reference(name: &str) -> Value {
@@ -87,7 +96,9 @@ fn property(key: &Key) -> Value {
     let text = json!({ "type": "string", "minLength": 1 });
     let value = match key.setting.kind {
         ValueKind::Flag => json!({ "type": "boolean" }),
-        ValueKind::Number | ValueKind::Milliseconds => json!({ "type": "integer", "minimum": 0 }),
+        ValueKind::Number | ValueKind::Milliseconds | ValueKind::Seconds => {
+            json!({ "type": "integer", "minimum": 0 })
+        }
         ValueKind::Choice(words) => json!({ "enum": words }),
         ValueKind::List => {
             let item = json!({ "type": "string", "pattern": "^[^,]+$" });

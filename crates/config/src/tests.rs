@@ -9,6 +9,7 @@ mod connect;
     feature = "local",
     feature = "memory",
     feature = "nats",
+    feature = "nats-replay",
     feature = "pkcs11",
     feature = "postgres",
     feature = "servicebus",

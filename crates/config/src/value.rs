@@ -118,11 +118,13 @@ fn text(value: &DeValue<'_>, kind: Kind) -> Result<Zeroizing<String>, String> {
     let text = match (kind, value) {
         (Kind::Flag, DeValue::Boolean(flag)) => flag.to_string(),
         (Kind::Flag, _) => return Err(is_no("true or false")),
-        (Kind::Number | Kind::Milliseconds, DeValue::Integer(number)) => {
+        (Kind::Number | Kind::Milliseconds | Kind::Seconds, DeValue::Integer(number)) => {
             let number = u64::from_str_radix(number.as_str(), number.radix());
             number.map_err(|_| "is a whole number, from 0".to_owned())?.to_string()
         }
-        (Kind::Number | Kind::Milliseconds, _) => return Err(is_no("a whole number")),
+        (Kind::Number | Kind::Milliseconds | Kind::Seconds, _) => {
+            return Err(is_no("a whole number"));
+        }
         (Kind::List, DeValue::Array(items)) => list(items.iter().map(toml::Spanned::get_ref))?,
         (Kind::List, DeValue::String(text)) => text.clone().into_owned(),
         (Kind::List, _) => return Err(is_no("an array of strings")),
