@@ -18,7 +18,9 @@ const ON_RECEIVE: &str = "plaintext_on_receive";
 const ON_SEND: &str = "plaintext_on_send";
 const FRESHNESS: &str = "freshness";
 const MAX_AGE: &str = "max_age_s";
+const MAX_CLOCK_SKEW: &str = "max_clock_skew_s";
 const NONCE_TRACKING: &str = "nonce_tracking";
+const NONCE_TTL: &str = "nonce_ttl_s";
 const SUITE: &str = "suite";
 const ACCEPTED_SUITES: &str = "accepted_suites";
 const BACKEND: &str = "aead_backend";
@@ -54,7 +56,17 @@ pub(crate) const CRYPTO: &[Group] = &[Group::ours(&[&[
         Kind::Seconds,
         "the oldest message accepted, the retention of the queue; by the policy",
     ),
+    Setting::new(
+        MAX_CLOCK_SKEW,
+        Kind::Seconds,
+        "how far clocks may differ: how far in the future a message may lie; 120",
+    ),
     Setting::new(NONCE_TRACKING, Kind::Flag, "replays are refused; by the policy"),
+    Setting::new(
+        NONCE_TTL,
+        Kind::Seconds,
+        "how long a nonce is remembered, at least max_age_s and max_clock_skew_s; by the policy",
+    ),
     Setting::new(
         SUITE,
         Kind::Choice(&["aes-256-gcm", "chacha20-poly1305"]),
@@ -100,6 +112,18 @@ pub(crate) fn policy(settings: &Settings<'_>) -> Result<CryptoConfig, InvalidSet
         (_, Some(max_age)) => config.with_max_age(max_age),
         (_, None) => config,
     };
+    match (settings.seconds(MAX_CLOCK_SKEW)?, config.freshness.as_mut()) {
+        (Some(_), None) => {
+            let reason = format!("is set, and {FRESHNESS} is false");
+            return Err(InvalidSetting::new(MAX_CLOCK_SKEW, reason));
+        }
+        (Some(skew), Some(freshness)) => {
+            freshness.max_clock_skew = skew;
+            config.nonce_ttl = config.nonce_ttl.max(freshness.window());
+        }
+        (None, _) => {}
+    }
+    config.nonce_ttl = settings.seconds(NONCE_TTL)?.unwrap_or(config.nonce_ttl);
     if let Some(tracks) = settings.flag(NONCE_TRACKING)? {
         config = config.with_nonce_tracking(tracks);
     }

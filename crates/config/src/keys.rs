@@ -33,7 +33,11 @@ pub(crate) enum Prepared {
     #[cfg(feature = "azure-keyvault")]
     AzureSecrets(sealmq_keys_azure::AzureSecretsConfig),
     #[cfg(feature = "postgres")]
-    Postgres(sealmq_keys_postgres::PostgresConfig, sealmq_keys_postgres::MasterKeys),
+    Postgres(
+        sealmq_keys_postgres::PostgresConfig,
+        sealmq_keys_postgres::MasterKeys,
+        sealmq_keys_postgres::PostgresKeyServiceConfig,
+    ),
     #[cfg(feature = "pkcs11")]
     Pkcs11(sealmq_keys_pkcs11::Pkcs11Config),
     #[cfg(feature = "local")]
@@ -76,9 +80,10 @@ impl Prepared {
                 .map(Self::AzureSecrets),
             #[cfg(feature = "postgres")]
             "postgres" => {
+                use sealmq_keys_postgres::{MasterKeys, PostgresKeyServiceConfig};
                 let config = crate::database::read(settings)?;
-                let masters = sealmq_keys_postgres::MasterKeys::from_settings(settings)?;
-                Ok(Self::Postgres(config, masters))
+                let service = PostgresKeyServiceConfig::from_settings(settings)?;
+                Ok(Self::Postgres(config, MasterKeys::from_settings(settings)?, service))
             }
             #[cfg(feature = "pkcs11")]
             "pkcs11" => sealmq_keys_pkcs11::Pkcs11Config::from_settings(settings).map(Self::Pkcs11),
@@ -136,14 +141,11 @@ impl Prepared {
                 Ok(Source::Store(Arc::new(store)))
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(config, master_keys) => {
-                use sealmq_keys_postgres::{
-                    PostgresKeyService, PostgresKeyServiceConfig, schema_version,
-                };
+            Self::Postgres(config, master_keys, tenants) => {
+                use sealmq_keys_postgres::{PostgresKeyService, schema_version};
                 let client = crate::database::client(&config, credentials)?;
                 schema_version(&client).await?;
-                let config = PostgresKeyServiceConfig::new();
-                service(alias, Arc::new(PostgresKeyService::new(client, master_keys, config)?))
+                service(alias, Arc::new(PostgresKeyService::new(client, master_keys, tenants)?))
             }
             #[cfg(feature = "pkcs11")]
             Self::Pkcs11(config) => {

@@ -156,6 +156,7 @@ pub(crate) const KEYS: &[Kind] = &[
                 ("SEALMQ_POSTGRES_", sealmq_keys_postgres::PostgresConfig::SETTINGS),
                 ("", VAULT),
                 ("SEALMQ_", VAULT_ROLE, ABOUT_VAULT_ROLE),
+                ("SEALMQ_POSTGRES_", sealmq_keys_postgres::PostgresKeyServiceConfig::SETTINGS),
                 ("SEALMQ_", sealmq_keys_postgres::MasterKeys::SETTINGS),
                 ("", ALIAS)
             ]

@@ -35,6 +35,7 @@ impl PostgresSource {
             config.validate_without_login()?;
             database_login::check()?;
         }
+        PostgresKeyServiceConfig::from_env()?;
         MasterKeys::from_env()?;
         Ok(source)
     }
@@ -59,7 +60,7 @@ impl PostgresSource {
     /// The service itself, which can do more than the trait says.
     pub(crate) fn service(&self, client: PostgresClient) -> Result<PostgresKeyService, KeyError> {
         let auto_create = self.purpose.creates();
-        let config = PostgresKeyServiceConfig::new().with_auto_create(auto_create);
+        let config = PostgresKeyServiceConfig::from_env()?.with_auto_create(auto_create);
         PostgresKeyService::new(client, MasterKeys::from_env()?, config)
     }
 }

@@ -40,7 +40,8 @@ pub(super) enum Command {
         #[arg(long)]
         tenant: Option<String>,
     },
-    /// PostgreSQL: takes an old version out of use, to be destroyed when 30 days are over
+    /// PostgreSQL: takes an old version out of use, to be destroyed when 30 days are over, or what
+    /// SEALMQ_POSTGRES_GRACE_PERIOD_S says
     #[command(after_help = EXIT_CODES)]
     Retire {
         #[command(flatten)]

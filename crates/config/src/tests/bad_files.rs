@@ -82,6 +82,18 @@ mod with_a_transport {
             ("[crypto]\nmax_age_s = '9'", "crypto.max_age_s", Some(5), "and not a string"),
             ("[crypto]\nmax_age_s = -1", "crypto.max_age_s", Some(5), "a whole number, from 0"),
             ("[crypto]\nmax_age_s = 0", "crypto.max_age_s", Some(5), "would be too old"),
+            (
+                "[crypto]\nmax_age_s = 60\nnonce_ttl_s = 179",
+                "crypto.nonce_ttl_s",
+                Some(6),
+                "replays would pass",
+            ),
+            (
+                "[crypto]\nfreshness = false\nnonce_tracking = false\nmax_clock_skew_s = 9",
+                "crypto.max_clock_skew_s",
+                Some(7),
+                "freshness is false",
+            ),
             ("[crypto]\nfips = 'no'", "crypto.fips", Some(5), "is true or false"),
             ("[crypto]\npolicy = 'migration'", "crypto.plaintext_until", Some(4), "is not set"),
             (

@@ -111,3 +111,23 @@ impl Engine {
         database.postgres.run(&sql).await.parse().unwrap()
     }
 }
+
+#[tokio::test]
+async fn a_tenant_is_created_by_its_first_message_only_where_the_file_allows_it() {
+    let (database, files) = (Database::new().await, Files::new().await);
+    let master = files.reference("master", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=");
+    for (auto_create, versions) in [("false", 0), ("true", 1)] {
+        let service = crate::support::connect(&format!(
+            "environment = 'test'\ntenant = 'acme'\n[transport]\nkind = 'memory'\n\
+             [[keys]]\nkind = 'postgres'\nalias = 'main'\nmaster_key_id = 'm1'\n\
+             master_key = {master}\nauto_create = {auto_create}\n{}",
+            database.lines(&files, true)
+        ))
+        .await;
+        let orders = service.queue("orders").unwrap();
+        let sent = orders.send(sealmq_queue_core::Message::new("one teapot")).await;
+        assert_eq!(sent.is_ok(), versions == 1, "auto_create = {auto_create}");
+        assert_eq!(database.count("kms_keys", "tenant_id = 'acme'").await, versions);
+        service.close().await.unwrap();
+    }
+}
