@@ -14,8 +14,8 @@ use crate::top::INLINE_SECRETS;
 
 /// The JSON Schema (draft 2020-12) of the file, with the kinds that are built in.
 ///
-/// That a secret stands in the file only where `allow_inline_secrets` says so is beyond it, and so
-/// is what two settings are to each other: [`Config::validate`](crate::Config::validate) knows.
+/// What two settings are to each other is beyond it: [`Config::validate`](crate::Config::validate)
+/// knows.
 pub fn schema() -> String {
     let mut root = table(&top_keys(), None);
     let properties = root["properties"].as_object_mut();
@@ -32,6 +32,11 @@ pub fn schema() -> String {
         }
         properties.insert("queues".into(), named(queue));
     }
+    root["if"] = json!({
+        "properties": { INLINE_SECRETS: { "const": true } },
+        "required": [INLINE_SECRETS],
+    });
+    root["else"] = secrets_by_reference();
     root["required"] = json!(["environment", "transport"]);
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["title"] = json!("Configuration of sealmq");
@@ -40,6 +45,42 @@ pub fn schema() -> String {
         "oneOf": [of_reference("env"), of_reference("file")],
     } });
     format!("{root:#}\n")
+}
+
+/// That every secret of every table is a reference.
+fn secrets_by_reference() -> Value {
+    let mut properties = json!({
+        "transport": secrets_of_kinds(TRANSPORTS),
+        "keys": { "items": secrets_of_kinds(KEYS) },
+        "replay_guard": secrets_of_kinds(REPLAY_GUARDS),
+    });
+    if let Some(vault) = VAULTS {
+        properties["vault"] = json!({ "additionalProperties": secrets(&keys_of(vault)) });
+    }
+    json!({ "properties": properties })
+}
+
+fn secrets_of_kinds(kinds: &[Kind]) -> Value {
+    let of_kind = |kind: &Kind| {
+        let keys = keys_of(kind.groups?);
+        let is = json!({ "properties": { "kind": { "const": kind.name } }, "required": ["kind"] });
+        keys.iter().any(is_secret).then(|| json!({ "if": is, "then": secrets(&keys) }))
+    };
+    match kinds.iter().filter_map(of_kind).collect::<Vec<_>>() {
+        none if none.is_empty() => json!({}),
+        all => json!({ "allOf": all }),
+    }
+}
+
+fn secrets(keys: &[Key]) -> Value {
+    let secrets = keys.iter().filter(|key| is_secret(key));
+    let reference = json!({ "$ref": "#/$defs/reference" });
+    let properties = secrets.map(|key| (key.name.clone(), reference.clone()));
+    json!({ "properties": properties.collect::<Map<_, _>>() })
+}
+
+fn is_secret(key: &Key) -> bool {
+    key.setting.kind == ValueKind::Secret
 }
 
 /// Tables of this form, each under a name of the user's.

@@ -19,4 +19,19 @@ mod connect;
 mod documents;
 mod names;
 mod samples;
+#[cfg(all(
+    feature = "aws-kms",
+    feature = "aws-secrets",
+    feature = "azure-keyvault",
+    feature = "local",
+    feature = "memory",
+    feature = "nats",
+    feature = "nats-replay",
+    feature = "pkcs11",
+    feature = "postgres",
+    feature = "servicebus",
+    feature = "sqs",
+    feature = "vault"
+))]
+mod schema;
 mod secrets;

@@ -18,7 +18,7 @@ use crate::{Config, schema};
 const WRITE: &str = "SEALMQ_WRITE_DOCS";
 const BEGIN: &str = "<!-- From the code: the test `documents` writes what follows. -->\n";
 
-fn document(name: &str) -> PathBuf {
+pub(super) fn document(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
 }
 

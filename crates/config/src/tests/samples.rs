@@ -3,8 +3,12 @@
 use sealmq_settings::Kind as ValueKind;
 
 use crate::catalogue::{Kind, Role};
-use crate::kinds::{KEYS, REPLAY_GUARDS, TRANSPORTS};
+use crate::crypto::CRYPTO;
+use crate::keyring::KEYRING;
+use crate::kinds::{KEYS, REPLAY_GUARDS, TRANSPORTS, VAULTS};
+use crate::queues::QUEUES;
 use crate::section::Key;
+use crate::top::{INLINE_SECRETS, TOP};
 
 /// The kinds that are built in, with all of their keys.
 pub(super) fn built_in() -> Vec<(&'static Kind, Vec<Key>)> {
@@ -97,4 +101,25 @@ pub(super) fn of_type(key: &Key) -> (String, String) {
         ValueKind::List => (format!("[\"a\", {text:?}]"), format!("a,{text}")),
         _ => (format!("{text:?}"), text),
     }
+}
+
+/// A file with every key of every table that has no kind.
+pub(super) fn every_table() -> String {
+    let mut file = String::from("allow_inline_secrets = true\n");
+    let tables = [
+        ("", Some(TOP)),
+        ("[crypto]", Some(CRYPTO)),
+        ("[keyring]", Some(KEYRING)),
+        ("[vault.main]", VAULTS),
+        ("[queues.orders]", Some(QUEUES)),
+    ];
+    for (table, groups) in tables {
+        file.push_str(&format!("{table}\n"));
+        for key in crate::section::keys_of(groups.unwrap_or_default()) {
+            if key.name != INLINE_SECRETS {
+                file.push_str(&format!("{} = {}\n", key.name, of_type(&key).0));
+            }
+        }
+    }
+    file + any_transport()
 }
