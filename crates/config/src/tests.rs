@@ -18,6 +18,7 @@ mod connect;
 ))]
 mod documents;
 mod names;
+mod paths;
 mod samples;
 #[cfg(all(
     feature = "aws-kms",

@@ -104,12 +104,18 @@ fn reference(table: &DeTable<'_>) -> Result<Source, String> {
     }
     match value.get_ref().as_str() {
         None | Some("") => Err(format!("{name} of a reference is a string that is not empty")),
-        Some(text) if text.contains(['\0', '=']) && name == "env" => {
+        // What is none may be the value itself: it is not shown by reports either.
+        Some(text) if name == "env" && !is_variable(text) => {
             Err("env of a reference is the name of a variable".to_owned())
         }
         Some(text) if name == "env" => Ok(Source::Env(text.to_owned())),
         Some(text) => Ok(Source::File(text.into())),
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// A value in the form that variables have.

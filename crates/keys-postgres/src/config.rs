@@ -211,9 +211,9 @@ impl PostgresConfig {
     /// The password, if a file holds it.
     pub(crate) fn read_password(&self) -> Result<Option<Zeroizing<String>>, KeyError> {
         let Some(path) = &self.password_file else { return Ok(None) };
+        // The path is not repeated: people put the password itself there.
         let read = std::fs::read_to_string(path).map_err(|error| {
-            let reason = format!("{} cannot be read", path.display());
-            KeyError::invalid_input("password_file", reason).with_source(error)
+            KeyError::invalid_input("password_file", "the file cannot be read").with_source(error)
         });
         let read = Zeroizing::new(read?);
         Ok(Some(Zeroizing::new(read.trim_end_matches(['\r', '\n']).to_owned())))

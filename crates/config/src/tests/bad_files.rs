@@ -49,6 +49,8 @@ fn names_and_types_of_the_file_itself() {
         ),
         ("allow_inline_secrets = 'x'", "allow_inline_secrets", Some(1), "is true or false"),
         ("environment = { evn = 'A' }", "environment", Some(1), "is env meant?"),
+        ("environment = { env = 'hvs.CAESIJ' }", "environment", Some(1), "name of a variable"),
+        ("environment = { env = '2026' }", "environment", Some(1), "name of a variable"),
         ("environment = { env = 1 }", "environment", Some(1), "is a string that is not empty"),
         ("environment = { env = 'A', file = 'b' }", "environment", Some(1), "is either"),
         ("environment = {}", "environment", Some(1), "is either"),
