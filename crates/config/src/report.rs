@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::section::Section;
 use crate::value::Source;
 
-/// Where a value comes from.
+/// Where a value comes from. The reference of a secret that leads nowhere is left out: it may be
+/// the secret itself, put there by mistake.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -73,6 +74,12 @@ fn part(section: &Section, kind: Option<&'static str>) -> Part {
         let (origin, text) = match &value.source {
             Source::Inline(_) if is_secret => (Origin::Inline, None),
             Source::Inline(text) => (Origin::Inline, Some(without_user(text))),
+            Source::Env(variable) if is_secret && std::env::var_os(variable).is_none() => {
+                (Origin::Env("[not set]".to_owned()), None)
+            }
+            Source::File(path) if is_secret && !path.exists() => {
+                (Origin::File("[no such file]".into()), None)
+            }
             Source::Env(variable) => (Origin::Env(variable.clone()), None),
             Source::File(path) => (Origin::File(path.clone()), None),
         };
