@@ -76,5 +76,11 @@ pub(crate) fn block_on<T>(
     command: impl Future<Output = Result<T, CliError>>,
 ) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| CliError::failed("cannot start").because(error))?.block_on(command)
+    let runtime = runtime.map_err(|error| CliError::failed("cannot start").because(error))?;
+    runtime.block_on(async {
+        let outcome = command.await;
+        #[cfg(feature = "postgres")]
+        crate::keys::database_login::give_back().await;
+        outcome
+    })
 }

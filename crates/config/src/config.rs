@@ -1,25 +1,24 @@
-//! The file as a whole: read, checked, connected.
+//! The file as a whole: read and checked.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use sealmq_crypto_core::CryptoConfig;
+use sealmq_crypto_core::{CryptoConfig, KeyringPolicy};
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use crate::catalogue::{KEYS, Role, TRANSPORTS, kind_of};
+use crate::adapter::{Adapter, read_keys};
 use crate::crypto::{self, CRYPTO};
 use crate::document::{Lines, parse};
 use crate::error::ConfigError;
+use crate::keyring::{self, KEYRING};
+use crate::kinds::{REPLAY_GUARDS, TRANSPORTS};
 use crate::queues::{self, Queue};
 use crate::section::{Section, keys_of};
 use crate::top::{ENVIRONMENT, INLINE_SECRETS, TABLES, TENANT, TOP};
 use crate::value::Reading;
-use crate::{keys, report, transport};
-
-/// The most key services that a message may be sealed for.
-const MAX_SERVICES: usize = 4;
+use crate::{keys, replay_guard, report, transport, vaults};
 
 /// A configuration of transport, keys, policy and queues.
 ///
@@ -34,15 +33,11 @@ pub struct Config {
     pub(crate) top: Section,
     pub(crate) transport: Adapter,
     pub(crate) keys: Vec<Adapter>,
+    pub(crate) replay_guard: Option<Adapter>,
     pub(crate) crypto: Section,
+    pub(crate) keyring: Section,
+    pub(crate) vaults: BTreeMap<String, Section>,
     pub(crate) queues: BTreeMap<String, Section>,
-}
-
-/// A table with a kind.
-pub(crate) struct Adapter {
-    pub(crate) kind: &'static str,
-    pub(crate) role: Role,
-    pub(crate) section: Section,
 }
 
 /// Everything checked, and nothing connected.
@@ -50,6 +45,7 @@ pub(crate) struct Checked {
     pub(crate) environment: String,
     pub(crate) tenant: Option<String>,
     pub(crate) crypto: CryptoConfig,
+    pub(crate) keyring: KeyringPolicy,
     pub(crate) queues: BTreeMap<String, Queue>,
 }
 
@@ -92,21 +88,36 @@ impl Config {
             }
             None => return Err(ConfigError::new("transport", "there is no such table")),
         };
-        let crypto = match table.get("crypto") {
+        let replay_guard = match table.get("replay_guard") {
             Some(value) => {
-                let (table, line) = as_table(value, "crypto", lines)?;
-                let mut section = Section::read(table, "crypto", CRYPTO, &[], &reading)?;
-                section.line = Some(line);
-                section
+                let (table, line) = as_table(value, "replay_guard", lines)?;
+                Some(Adapter::read(table, "replay_guard", line, REPLAY_GUARDS, &reading)?)
             }
-            None => Section::absent("crypto", CRYPTO),
+            None => None,
+        };
+        let policy = |name, groups| match table.get(name) {
+            Some(value) => {
+                let (table, line) = as_table(value, name, lines)?;
+                let mut section = Section::read(table, name, groups, &[], &reading)?;
+                section.line = Some(line);
+                Ok(section)
+            }
+            None => Ok(Section::absent(name, groups)),
+        };
+        let (crypto, keyring) = (policy("crypto", CRYPTO)?, policy("keyring", KEYRING)?);
+        let vaults = match table.get("vault") {
+            Some(value) => {
+                let (table, line) = as_table(value, "vault", lines)?;
+                vaults::read(table, line, &reading)?
+            }
+            None => BTreeMap::new(),
         };
         let queues = match table.get("queues") {
             Some(value) => queues::read(as_table(value, "queues", lines)?.0, &reading)?,
             None => BTreeMap::new(),
         };
         let keys = read_keys(&table, &reading)?;
-        Ok(Self { top, transport, keys, crypto, queues })
+        Ok(Self { top, transport, keys, replay_guard, crypto, keyring, vaults, queues })
     }
 
     /// Reads what is referred to and checks every value. No server is asked.
@@ -119,6 +130,10 @@ impl Config {
         transport::Prepared::of(self.transport.kind, &table)?;
         for adapter in &self.keys {
             keys::Prepared::of(adapter.kind, &adapter.section.resolve()?)?;
+        }
+        vaults::check(self)?;
+        if let Some(guard) = &self.replay_guard {
+            self.prepare_guard(guard, &checked.crypto)?;
         }
         if checked.crypto.enabled && self.keys.is_empty() {
             let reason = "there is no such table, and the policy seals: add [[keys]]";
@@ -137,12 +152,32 @@ impl Config {
         self.queues.keys().map(String::as_str)
     }
 
+    /// The guard as it was checked against transport and policy.
+    pub(crate) fn prepare_guard(
+        &self,
+        guard: &Adapter,
+        crypto: &CryptoConfig,
+    ) -> Result<replay_guard::Prepared, ConfigError> {
+        if !crypto.nonce_tracking {
+            let reason = "there is one, and the policy lets replays pass: crypto.nonce_tracking";
+            return Err(guard.section.error(reason));
+        }
+        let transport = self.transport.section.resolve()?;
+        let is_nats = ["nats", "nats-core"].contains(&self.transport.kind);
+        let around = replay_guard::Surroundings {
+            nats: is_nats.then(|| transport.settings()),
+            nonce_ttl: crypto.nonce_ttl,
+        };
+        replay_guard::Prepared::of(guard.kind, &guard.section.resolve()?, &around)
+    }
+
     /// What needs no adapter.
     pub(crate) fn check(&self) -> Result<Checked, ConfigError> {
         let top = self.top.resolve()?;
         let environment = top.settings().required(ENVIRONMENT).map_err(|e| top.invalid(&e))?;
         let tenant = top.settings().get(TENANT);
         let crypto = crypto::read(&self.crypto.resolve()?)?;
+        let keyring = keyring::read(&self.keyring.resolve()?)?;
         let mut queues = BTreeMap::new();
         for (name, section) in &self.queues {
             queues.insert(name.clone(), Queue::of(name, section, tenant.as_deref())?);
@@ -156,58 +191,8 @@ impl Config {
             }
             aliases.push(alias);
         }
-        Ok(Checked { environment, tenant, crypto, queues })
+        Ok(Checked { environment, tenant, crypto, keyring, queues })
     }
-}
-
-impl Adapter {
-    fn read(
-        table: &DeTable<'_>,
-        path: &str,
-        line: usize,
-        known: &'static [crate::catalogue::Kind],
-        reading: &Reading<'_>,
-    ) -> Result<Self, ConfigError> {
-        let (kind, groups) = kind_of(table, path, line, known, reading.lines)?;
-        let mut section = Section::read(table, path, groups, &["kind"], reading)?;
-        section.line = Some(line);
-        let has_alias = section.values.contains_key("alias");
-        let role = match kind.role {
-            Role::ServiceOrStore if has_alias => Role::KeyService,
-            Role::ServiceOrStore => Role::KeyStore,
-            Role::KeyService if !has_alias => {
-                let reason = "is not set: messages name the KEK of a key service by it";
-                return Err(ConfigError::new(section.path_of("alias"), reason).at(line));
-            }
-            role => role,
-        };
-        Ok(Self { kind: kind.name, role, section })
-    }
-}
-
-fn read_keys(table: &DeTable<'_>, reading: &Reading<'_>) -> Result<Vec<Adapter>, ConfigError> {
-    let Some(value) = table.get("keys") else { return Ok(Vec::new()) };
-    let line = reading.lines.of(&value.span());
-    let not_tables = || ConfigError::new("keys", "is an array of tables: write [[keys]]").at(line);
-    let DeValue::Array(tables) = value.get_ref() else { return Err(not_tables()) };
-    let mut keys = Vec::<Adapter>::new();
-    for (index, value) in tables.iter().enumerate() {
-        let path = format!("keys[{index}]");
-        let DeValue::Table(table) = value.get_ref() else { return Err(not_tables()) };
-        let line = reading.lines.of(&value.span());
-        let adapter = Adapter::read(table, &path, line, KEYS, reading)?;
-        let others = keys.iter().filter(|other| other.role == adapter.role).count();
-        if adapter.role == Role::KeyStore && others == 1 {
-            let reason = "there is another store of named keys: one at most";
-            return Err(ConfigError::new(path, reason).at(line));
-        }
-        if adapter.role == Role::KeyService && others == MAX_SERVICES {
-            let reason = format!("there are {MAX_SERVICES} key services: no more than that");
-            return Err(ConfigError::new(path, reason).at(line));
-        }
-        keys.push(adapter);
-    }
-    Ok(keys)
 }
 
 fn as_table<'v, 't>(

@@ -1,6 +1,6 @@
 //! `[crypto]`: the policy, whether messages are sealed and which are accepted.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use sealmq_crypto_core::{
     AeadBackend, CryptoConfig, CryptoError, CryptoErrorKind, PlaintextPolicy, Suite,
@@ -18,7 +18,9 @@ const ON_RECEIVE: &str = "plaintext_on_receive";
 const ON_SEND: &str = "plaintext_on_send";
 const FRESHNESS: &str = "freshness";
 const MAX_AGE: &str = "max_age_s";
+const MAX_CLOCK_SKEW: &str = "max_clock_skew_s";
 const NONCE_TRACKING: &str = "nonce_tracking";
+const NONCE_TTL: &str = "nonce_ttl_s";
 const SUITE: &str = "suite";
 const ACCEPTED_SUITES: &str = "accepted_suites";
 const BACKEND: &str = "aead_backend";
@@ -33,44 +35,51 @@ const PLAINTEXT_POLICIES: &[(&str, PlaintextPolicy)] = &[
 const SUITES: &[(&str, Suite)] =
     &[("aes-256-gcm", Suite::Aes256Gcm), ("chacha20-poly1305", Suite::ChaCha20Poly1305)];
 
-pub(crate) const CRYPTO: &[Group] = &[Group {
-    prefix: "",
-    settings: &[&[
-        Setting::new(
-            POLICY,
-            Kind::Choice(&["strict", "migration", "opt-in"]),
-            "what the others begin with: sealed messages only, or plaintexts until a date, or \
+pub(crate) const CRYPTO: &[Group] = &[Group::ours(&[&[
+    Setting::new(
+        POLICY,
+        Kind::Choice(&["strict", "migration", "opt-in"]),
+        "what the others begin with: sealed messages only, or plaintexts until a date, or \
              nothing is sealed; strict",
-        ),
-        Setting::new(
-            PLAINTEXT_UNTIL,
-            Kind::Text,
-            "the day from which a migration refuses plaintexts, YYYY-MM-DD in UTC; none",
-        ),
-        Setting::new(ENABLED, Kind::Flag, "seals what is sent; by the policy"),
-        Setting::new(ON_RECEIVE, PLAINTEXT, "plaintexts that arrive; by the policy"),
-        Setting::new(ON_SEND, PLAINTEXT, "plaintexts to be sent; by the policy"),
-        Setting::new(FRESHNESS, Kind::Flag, "messages have a maximum age; true"),
-        Setting::new(
-            MAX_AGE,
-            Kind::Number,
-            "seconds: the oldest message accepted, the retention of the queue; by the policy",
-        ),
-        Setting::new(NONCE_TRACKING, Kind::Flag, "replays are refused; by the policy"),
-        Setting::new(
-            SUITE,
-            Kind::Choice(&["aes-256-gcm", "chacha20-poly1305"]),
-            "the suite that seals; aes-256-gcm",
-        ),
-        Setting::new(ACCEPTED_SUITES, Kind::List, "the suites that open; both"),
-        Setting::new(
-            BACKEND,
-            Kind::Choice(&["aws-lc-rs", "ring", "rust-crypto"]),
-            "the library that computes the AEAD; the first that is built in",
-        ),
-        Setting::new(FIPS, Kind::Flag, "nothing but a validated FIPS module; false"),
-    ]],
-}];
+    ),
+    Setting::new(
+        PLAINTEXT_UNTIL,
+        Kind::Text,
+        "the day from which a migration refuses plaintexts, YYYY-MM-DD in UTC; none",
+    ),
+    Setting::new(ENABLED, Kind::Flag, "seals what is sent; by the policy"),
+    Setting::new(ON_RECEIVE, PLAINTEXT, "plaintexts that arrive; by the policy"),
+    Setting::new(ON_SEND, PLAINTEXT, "plaintexts to be sent; by the policy"),
+    Setting::new(FRESHNESS, Kind::Flag, "messages have a maximum age; true"),
+    Setting::new(
+        MAX_AGE,
+        Kind::Seconds,
+        "the oldest message accepted, the retention of the queue; by the policy",
+    ),
+    Setting::new(
+        MAX_CLOCK_SKEW,
+        Kind::Seconds,
+        "how far clocks may differ: how far in the future a message may lie; 120",
+    ),
+    Setting::new(NONCE_TRACKING, Kind::Flag, "replays are refused; by the policy"),
+    Setting::new(
+        NONCE_TTL,
+        Kind::Seconds,
+        "how long a nonce is remembered, at least max_age_s and max_clock_skew_s; by the policy",
+    ),
+    Setting::new(
+        SUITE,
+        Kind::Choice(&["aes-256-gcm", "chacha20-poly1305"]),
+        "the suite that seals; aes-256-gcm",
+    ),
+    Setting::new(ACCEPTED_SUITES, Kind::List, "the suites that open; both"),
+    Setting::new(
+        BACKEND,
+        Kind::Choice(&["aws-lc-rs", "ring", "rust-crypto"]),
+        "the library that computes the AEAD; the first that is built in",
+    ),
+    Setting::new(FIPS, Kind::Flag, "nothing but a validated FIPS module; false"),
+]])];
 
 /// The policy of the table, checked as a whole.
 pub(crate) fn read(table: &Resolved<'_>) -> Result<CryptoConfig, ConfigError> {
@@ -93,16 +102,28 @@ pub(crate) fn policy(settings: &Settings<'_>) -> Result<CryptoConfig, InvalidSet
     if let Some(policy) = settings.choice(ON_SEND, PLAINTEXT_POLICIES)? {
         config = config.with_plaintext_on_send(*policy);
     }
-    let (fresh, max_age) = (settings.flag(FRESHNESS)?, settings.number(MAX_AGE)?);
+    let (fresh, max_age) = (settings.flag(FRESHNESS)?, settings.seconds(MAX_AGE)?);
     config = match (fresh, max_age) {
         (Some(false), Some(_)) => {
             let reason = format!("is set, and {FRESHNESS} is false");
             return Err(InvalidSetting::new(MAX_AGE, reason));
         }
         (Some(false), None) => config.without_freshness(),
-        (_, Some(seconds)) => config.with_max_age(Duration::from_secs(seconds)),
+        (_, Some(max_age)) => config.with_max_age(max_age),
         (_, None) => config,
     };
+    match (settings.seconds(MAX_CLOCK_SKEW)?, config.freshness.as_mut()) {
+        (Some(_), None) => {
+            let reason = format!("is set, and {FRESHNESS} is false");
+            return Err(InvalidSetting::new(MAX_CLOCK_SKEW, reason));
+        }
+        (Some(skew), Some(freshness)) => {
+            freshness.max_clock_skew = skew;
+            config.nonce_ttl = config.nonce_ttl.max(freshness.window());
+        }
+        (None, _) => {}
+    }
+    config.nonce_ttl = settings.seconds(NONCE_TTL)?.unwrap_or(config.nonce_ttl);
     if let Some(tracks) = settings.flag(NONCE_TRACKING)? {
         config = config.with_nonce_tracking(tracks);
     }
@@ -149,14 +170,10 @@ fn accepted(suites: &str) -> Result<Vec<Suite>, InvalidSetting> {
     })
 }
 
-fn refused(table: &Resolved<'_>, error: &CryptoError) -> ConfigError {
+pub(crate) fn refused(table: &Resolved<'_>, error: &CryptoError) -> ConfigError {
     let shown = error.to_string();
     match error.kind() {
-        CryptoErrorKind::InvalidInput { field } => {
-            let key = if *field == "max_age" { MAX_AGE } else { field };
-            let reason = shown.strip_prefix(&format!("invalid {field}: ")).unwrap_or(&shown);
-            table.refused(key, reason)
-        }
+        CryptoErrorKind::InvalidInput { field } => table.refused_by(field, error),
         _ => table.section.error(shown),
     }
 }

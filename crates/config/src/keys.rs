@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use sealmq_crypto_core::{KekAlias, KeyError, KeyErrorKind, KeyManagementService, KeyProvider};
-use sealmq_settings::Settings;
+use sealmq_crypto_core::{
+    CredentialSource, KekAlias, KeyError, KeyErrorKind, KeyManagementService, KeyProvider,
+};
+use sealmq_settings::{InvalidSetting, Settings};
 
-use crate::catalogue::ALIAS_KEY;
 use crate::error::ConfigError;
+use crate::kinds::ALIAS_KEY;
+use crate::opening::Opening;
 use crate::section::Resolved;
 
 /// A source of keys that is connected.
@@ -30,7 +33,11 @@ pub(crate) enum Prepared {
     #[cfg(feature = "azure-keyvault")]
     AzureSecrets(sealmq_keys_azure::AzureSecretsConfig),
     #[cfg(feature = "postgres")]
-    Postgres(sealmq_keys_postgres::PostgresConfig, sealmq_keys_postgres::MasterKeys),
+    Postgres(
+        sealmq_keys_postgres::PostgresConfig,
+        sealmq_keys_postgres::MasterKeys,
+        sealmq_keys_postgres::PostgresKeyServiceConfig,
+    ),
     #[cfg(feature = "pkcs11")]
     Pkcs11(sealmq_keys_pkcs11::Pkcs11Config),
     #[cfg(feature = "local")]
@@ -73,9 +80,10 @@ impl Prepared {
                 .map(Self::AzureSecrets),
             #[cfg(feature = "postgres")]
             "postgres" => {
-                use sealmq_keys_postgres::{MasterKeys, PostgresConfig};
-                let config = PostgresConfig::from_settings(settings)?;
-                Ok(Self::Postgres(config, MasterKeys::from_settings(settings)?))
+                use sealmq_keys_postgres::{MasterKeys, PostgresKeyServiceConfig};
+                let config = crate::database::read(settings)?;
+                let service = PostgresKeyServiceConfig::from_settings(settings)?;
+                Ok(Self::Postgres(config, MasterKeys::from_settings(settings)?, service))
             }
             #[cfg(feature = "pkcs11")]
             "pkcs11" => sealmq_keys_pkcs11::Pkcs11Config::from_settings(settings).map(Self::Pkcs11),
@@ -86,13 +94,21 @@ impl Prepared {
     }
 
     /// The connection, as a service under its alias or as a store.
-    pub(crate) async fn connect(self, table: &Resolved<'_>) -> Result<Source, ConfigError> {
-        let alias = alias(table)?;
-        self.open(alias).await.map_err(|error| refused(table, error))
+    pub(crate) async fn connect(
+        self,
+        table: &Resolved<'_>,
+        opening: &mut Opening,
+    ) -> Result<Source, ConfigError> {
+        let (alias, credentials) = (alias(table)?, opening.credentials(table).await?);
+        self.open(alias, credentials).await.map_err(|error| refused(table, error))
     }
 
     #[allow(unused_variables, reason = "a build may have no key service")]
-    async fn open(self, alias: Option<String>) -> Result<Source, KeyError> {
+    async fn open(
+        self,
+        alias: Option<String>,
+        credentials: Option<Arc<dyn CredentialSource>>,
+    ) -> Result<Source, KeyError> {
         match self {
             #[cfg(feature = "vault")]
             Self::VaultTransit(config, transit) => {
@@ -125,14 +141,11 @@ impl Prepared {
                 Ok(Source::Store(Arc::new(store)))
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(config, master_keys) => {
-                use sealmq_keys_postgres::{
-                    PostgresClient, PostgresKeyService, PostgresKeyServiceConfig, schema_version,
-                };
-                let client = PostgresClient::new(&config)?;
+            Self::Postgres(config, master_keys, tenants) => {
+                use sealmq_keys_postgres::{PostgresKeyService, schema_version};
+                let client = crate::database::client(&config, credentials)?;
                 schema_version(&client).await?;
-                let config = PostgresKeyServiceConfig::new();
-                service(alias, Arc::new(PostgresKeyService::new(client, master_keys, config)?))
+                service(alias, Arc::new(PostgresKeyService::new(client, master_keys, tenants)?))
             }
             #[cfg(feature = "pkcs11")]
             Self::Pkcs11(config) => {
@@ -175,8 +188,16 @@ pub(crate) fn alias(table: &Resolved<'_>) -> Result<Option<String>, ConfigError>
     Ok(alias)
 }
 
+/// What a key adapter says of a setting.
+pub(crate) fn invalid(error: KeyError) -> InvalidSetting {
+    match error.kind() {
+        KeyErrorKind::InvalidInput { field } => crate::section::invalid(field, &error),
+        _ => InvalidSetting::new("kind", error.to_string()),
+    }
+}
+
 /// The adapter's error in the names of the file.
-fn refused(table: &Resolved<'_>, error: KeyError) -> ConfigError {
+pub(crate) fn refused(table: &Resolved<'_>, error: KeyError) -> ConfigError {
     match error.kind() {
         KeyErrorKind::InvalidInput { field } => table.refused_by(field, &error),
         _ => table.section.error("cannot connect").because(error),

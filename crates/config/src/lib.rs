@@ -40,6 +40,7 @@
         feature = "local",
         feature = "memory",
         feature = "nats",
+        feature = "nats-replay",
         feature = "pkcs11",
         feature = "postgres",
         feature = "servicebus",
@@ -55,18 +56,27 @@
     )
 )]
 
+mod adapter;
 mod catalogue;
+#[cfg(feature = "postgres")]
+mod collecting;
 mod config;
 mod connect;
 mod crypto;
+#[cfg(feature = "postgres")]
+mod database;
 mod date;
 mod document;
 mod error;
+mod keyring;
 #[cfg(feature = "local")]
 mod keyring_file;
 mod keys;
+mod kinds;
 mod nearest;
+mod opening;
 mod queues;
+mod replay_guard;
 mod report;
 mod schema;
 mod section;
@@ -74,6 +84,7 @@ mod service;
 mod top;
 mod transport;
 mod value;
+mod vaults;
 
 #[cfg(test)]
 mod tests;

@@ -14,14 +14,11 @@ const QUEUE: &str = "queue";
 const LOGICAL_QUEUE: &str = "logical_queue";
 const TENANT: &str = "tenant";
 
-pub(crate) const QUEUES: &[Group] = &[Group {
-    prefix: "",
-    settings: &[&[
-        Setting::new(QUEUE, Kind::Text, "its name on the broker; NAME"),
-        Setting::new(LOGICAL_QUEUE, Kind::Text, "the name that messages are bound to; NAME"),
-        Setting::new(TENANT, Kind::Text, "the tenant that messages are bound to; that of the top"),
-    ]],
-}];
+pub(crate) const QUEUES: &[Group] = &[Group::ours(&[&[
+    Setting::new(QUEUE, Kind::Text, "its name on the broker; NAME"),
+    Setting::new(LOGICAL_QUEUE, Kind::Text, "the name that messages are bound to; NAME"),
+    Setting::new(TENANT, Kind::Text, "the tenant that messages are bound to; that of the top"),
+]])];
 
 /// A queue of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::section::Section;
 use crate::value::Source;
 
-/// Where a value comes from.
+/// Where a value comes from. The reference of a secret that leads nowhere is left out: it may be
+/// the secret itself, put there by mistake.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -52,10 +53,12 @@ pub struct Part {
 
 pub(crate) fn parts(config: &Config) -> Vec<Part> {
     let adapters = std::iter::once(&config.transport).chain(&config.keys);
+    let adapters = adapters.chain(&config.replay_guard);
     let adapters = adapters.map(|adapter| part(&adapter.section, Some(adapter.kind)));
     let mut parts = vec![part(&config.top, None)];
     parts.extend(adapters);
-    parts.push(part(&config.crypto, None));
+    parts.extend([&config.crypto, &config.keyring].map(|section| part(section, None)));
+    parts.extend(config.vaults.values().map(|section| part(section, None)));
     parts.extend(config.queues.values().map(|section| part(section, None)));
     parts
 }
@@ -71,6 +74,12 @@ fn part(section: &Section, kind: Option<&'static str>) -> Part {
         let (origin, text) = match &value.source {
             Source::Inline(_) if is_secret => (Origin::Inline, None),
             Source::Inline(text) => (Origin::Inline, Some(without_user(text))),
+            Source::Env(variable) if is_secret && std::env::var_os(variable).is_none() => {
+                (Origin::Env("[not set]".to_owned()), None)
+            }
+            Source::File(path) if is_secret && !path.exists() => {
+                (Origin::File("[no such file]".into()), None)
+            }
             Source::Env(variable) => (Origin::Env(variable.clone()), None),
             Source::File(path) => (Origin::File(path.clone()), None),
         };

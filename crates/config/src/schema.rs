@@ -3,17 +3,19 @@
 use sealmq_settings::Kind as ValueKind;
 use serde_json::{Map, Value, json};
 
-use crate::catalogue::{KEYS, Kind, TRANSPORTS};
+use crate::catalogue::Kind;
 use crate::config::top_keys;
 use crate::crypto::CRYPTO;
+use crate::keyring::KEYRING;
+use crate::kinds::{KEYS, REPLAY_GUARDS, TRANSPORTS, VAULTS};
 use crate::queues::QUEUES;
 use crate::section::{Key, keys_of};
 use crate::top::INLINE_SECRETS;
 
 /// The JSON Schema (draft 2020-12) of the file, with the kinds that are built in.
 ///
-/// That a secret stands in the file only where `allow_inline_secrets` says so is beyond it, and so
-/// is what two settings are to each other: [`Config::validate`](crate::Config::validate) knows.
+/// What two settings are to each other is beyond it: [`Config::validate`](crate::Config::validate)
+/// knows.
 pub fn schema() -> String {
     let mut root = table(&top_keys(), None);
     let properties = root["properties"].as_object_mut();
@@ -22,16 +24,19 @@ pub fn schema() -> String {
         properties.insert(INLINE_SECRETS.into(), json!({ "type": "boolean", "default": false }));
         properties.insert("transport".into(), one_of(TRANSPORTS));
         properties.insert("keys".into(), json!({ "type": "array", "items": one_of(KEYS) }));
+        properties.insert("replay_guard".into(), one_of(REPLAY_GUARDS));
         properties.insert("crypto".into(), table(&keys_of(CRYPTO), None));
-        properties.insert(
-            "queues".into(),
-            json!({
-                "type": "object",
-                "additionalProperties": queue,
-                "propertyNames": { "minLength": 1 },
-            }),
-        );
+        properties.insert("keyring".into(), table(&keys_of(KEYRING), None));
+        if let Some(vault) = VAULTS {
+            properties.insert("vault".into(), named(table(&keys_of(vault), None)));
+        }
+        properties.insert("queues".into(), named(queue));
     }
+    root["if"] = json!({
+        "properties": { INLINE_SECRETS: { "const": true } },
+        "required": [INLINE_SECRETS],
+    });
+    root["else"] = secrets_by_reference();
     root["required"] = json!(["environment", "transport"]);
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["title"] = json!("Configuration of sealmq");
@@ -40,6 +45,51 @@ pub fn schema() -> String {
         "oneOf": [of_reference("env"), of_reference("file")],
     } });
     format!("{root:#}\n")
+}
+
+/// That every secret of every table is a reference.
+fn secrets_by_reference() -> Value {
+    let mut properties = json!({
+        "transport": secrets_of_kinds(TRANSPORTS),
+        "keys": { "items": secrets_of_kinds(KEYS) },
+        "replay_guard": secrets_of_kinds(REPLAY_GUARDS),
+    });
+    if let Some(vault) = VAULTS {
+        properties["vault"] = json!({ "additionalProperties": secrets(&keys_of(vault)) });
+    }
+    json!({ "properties": properties })
+}
+
+fn secrets_of_kinds(kinds: &[Kind]) -> Value {
+    let of_kind = |kind: &Kind| {
+        let keys = keys_of(kind.groups?);
+        let is = json!({ "properties": { "kind": { "const": kind.name } }, "required": ["kind"] });
+        keys.iter().any(is_secret).then(|| json!({ "if": is, "then": secrets(&keys) }))
+    };
+    match kinds.iter().filter_map(of_kind).collect::<Vec<_>>() {
+        none if none.is_empty() => json!({}),
+        all => json!({ "allOf": all }),
+    }
+}
+
+fn secrets(keys: &[Key]) -> Value {
+    let secrets = keys.iter().filter(|key| is_secret(key));
+    let reference = json!({ "$ref": "#/$defs/reference" });
+    let properties = secrets.map(|key| (key.name.clone(), reference.clone()));
+    json!({ "properties": properties.collect::<Map<_, _>>() })
+}
+
+fn is_secret(key: &Key) -> bool {
+    key.setting.kind == ValueKind::Secret
+}
+
+/// Tables of this form, each under a name of the user's.
+fn named(table: Value) -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": table,
+        "propertyNames": { "minLength": 1 },
+    })
 }
 
 fn of_reference(name: &str) -> Value {
@@ -87,7 +137,9 @@ fn property(key: &Key) -> Value {
     let text = json!({ "type": "string", "minLength": 1 });
     let value = match key.setting.kind {
         ValueKind::Flag => json!({ "type": "boolean" }),
-        ValueKind::Number | ValueKind::Milliseconds => json!({ "type": "integer", "minimum": 0 }),
+        ValueKind::Number | ValueKind::Milliseconds | ValueKind::Seconds => {
+            json!({ "type": "integer", "minimum": 0 })
+        }
         ValueKind::Choice(words) => json!({ "enum": words }),
         ValueKind::List => {
             let item = json!({ "type": "string", "pattern": "^[^,]+$" });

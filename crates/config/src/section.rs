@@ -16,6 +16,15 @@ use crate::value::{Reading, Source, Value};
 pub(crate) struct Group {
     pub(crate) prefix: &'static str,
     pub(crate) settings: &'static [&'static [Setting]],
+    /// What is to be said of some of them here instead of what the adapter says.
+    pub(crate) instead: &'static [(&'static str, &'static str)],
+}
+
+impl Group {
+    /// Settings of the file's own.
+    pub(crate) const fn ours(settings: &'static [&'static [Setting]]) -> Self {
+        Self { prefix: "", settings, instead: &[] }
+    }
 }
 
 /// A setting under its key.
@@ -28,9 +37,14 @@ pub(crate) struct Key {
 /// All keys of these groups, in their order.
 pub(crate) fn keys_of(groups: &[Group]) -> Vec<Key> {
     let of = |group: &Group| {
-        let prefix = group.prefix;
-        let settings = group.settings.iter().copied().flatten();
-        settings.map(move |setting| Key { name: setting.key(prefix), setting: *setting })
+        let Group { prefix, settings, instead } = *group;
+        settings.iter().copied().flatten().map(move |setting| {
+            let mut key = Key { name: setting.key(prefix), setting: *setting };
+            if let Some((_, about)) = instead.iter().find(|(of, _)| *of == setting.variable) {
+                key.setting.about = about;
+            }
+            key
+        })
     };
     groups.iter().flat_map(of).collect()
 }
@@ -140,12 +154,7 @@ impl Resolved<'_> {
 
     /// The error of an adapter that calls `field` invalid, with what is directly behind it.
     pub(crate) fn refused_by(&self, field: &str, error: &dyn std::error::Error) -> ConfigError {
-        let shown = error.to_string();
-        let reason = shown.strip_prefix(&format!("invalid {field}: ")).unwrap_or(&shown);
-        match error.source() {
-            Some(source) => self.refused(field, &format!("{reason}: {source}")),
-            None => self.refused(field, reason),
-        }
+        self.refused(field, &reason_of(field, error))
     }
 
     pub(crate) fn invalid(&self, setting: &InvalidSetting) -> ConfigError {
@@ -163,9 +172,7 @@ impl Resolved<'_> {
                 reason = reason.replace(key.setting.variable, &key.name);
             }
         }
-        let plain =
-            |kind| matches!(kind, Kind::Flag | Kind::Number | Kind::Milliseconds | Kind::Choice(_));
-        for key in keys.iter().filter(|key| !plain(key.setting.kind)) {
+        for key in keys.iter().filter(|key| !is_plain(key.setting.kind)) {
             let Some(text) = self.texts.get(key.setting.variable) else { continue };
             if text.len() >= SHORTEST_HIDDEN {
                 reason = reason.replace(text.as_str(), "…");
@@ -175,25 +182,54 @@ impl Resolved<'_> {
     }
 }
 
+/// What an adapter says of a field, with what is directly behind it.
+pub(crate) fn invalid(field: &'static str, error: &dyn std::error::Error) -> InvalidSetting {
+    InvalidSetting::new(field, reason_of(field, error))
+}
+
+fn reason_of(field: &str, error: &dyn std::error::Error) -> String {
+    let shown = error.to_string();
+    let reason = shown.strip_prefix(&format!("invalid {field}: ")).unwrap_or(&shown);
+    match error.source() {
+        Some(source) => format!("{reason}: {source}"),
+        None => reason.to_owned(),
+    }
+}
+
+/// Whether no value of this kind tells anything.
+fn is_plain(kind: Kind) -> bool {
+    let number = matches!(kind, Kind::Number | Kind::Milliseconds | Kind::Seconds);
+    number || matches!(kind, Kind::Flag | Kind::Choice(_))
+}
+
 /// A shorter value is part of too many words to be taken out of a sentence.
 const SHORTEST_HIDDEN: usize = 4;
 
 /// Fields whose key in the file has another name.
 const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("address", &["addr"]),
+    ("auth.mount", &["auth_mount"]),
+    ("auth.role", &["kubernetes_role"]),
     ("client_certificate", &["client_cert"]),
+    ("auto_create", &["auto_create", "kms_auto_create"]),
+    ("deletion_window_days", &["kms_deletion_window_days"]),
     ("endpoint_url", &["endpoint", "kms_endpoint", "secrets_endpoint"]),
     ("field", &["kv_field"]),
     ("id_prefix", &["kv_id_prefix"]),
-    ("path", &["kv_path"]),
+    ("multi_region", &["kms_multi_region"]),
+    ("mount", &["transit_mount", "kv_mount", "vault_database_mount"]),
+    ("open_label_prefix", &["secret_open_label_prefix"]),
+    ("path", &["path", "kv_path"]),
     ("poll_wait", &["poll_wait_seconds"]),
+    ("role", &["vault_database_role"]),
 ];
 
 /// Whether an adapter that names this field or variable means this key.
 fn is_meant(key: &Key, field: &str) -> bool {
     let other = OTHER_NAMES.iter().find(|(name, _)| *name == field);
+    let units = ["", "_ms", "_s"];
+    let plain = field.strip_prefix("auth.").unwrap_or(field);
     key.setting.variable == field
-        || key.name == field
-        || key.name.strip_suffix("_ms").is_some_and(|name| name == field)
+        || units.iter().any(|unit| key.name.strip_suffix(unit) == Some(plain) && other.is_none())
         || other.is_some_and(|(_, names)| names.contains(&key.name.as_str()))
 }

@@ -2,25 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sealmq_client::{ClientError, HealthReport, QueueClient, ShutdownReport};
+use tokio::time::timeout;
 
 use crate::document::shown;
 use crate::error::ConfigError;
 use crate::nearest::unknown;
+use crate::opening::Opening;
 use crate::queues::Queue;
+
+/// How long closing may take after the client's own.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// The connection of a [`Config`](crate::Config), for all of its queues.
 ///
 /// # Contract
 /// - Cheap to clone. The clients of all queues share transport, keys, policy and replay guard.
+/// - End it by [`Service::shutdown`] or [`Service::close`]: those of a [`QueueClient`] leave leases
+///   to run out by themselves.
 /// - A file that names queues names all of them: a slip of the pen is an error, and no other queue.
 #[derive(Clone)]
 pub struct Service {
     client: QueueClient,
     tenant: Option<String>,
     queues: BTreeMap<String, Queue>,
+    opened: Arc<Opening>,
 }
 
 impl Service {
@@ -28,8 +37,9 @@ impl Service {
         client: QueueClient,
         tenant: Option<String>,
         queues: BTreeMap<String, Queue>,
+        opened: Opening,
     ) -> Self {
-        Self { client, tenant, queues }
+        Self { client, tenant, queues, opened: Arc::new(opened) }
     }
 
     /// A client of the queue that the file calls so; of any queue if the file names none.
@@ -59,20 +69,32 @@ impl Service {
         }
     }
 
-    /// [`QueueClient::shutdown`], of all queues.
+    /// [`QueueClient::shutdown`], of all queues. Afterwards the connection of the replay guard is
+    /// closed, users that Vault made of a database are revoked, and so are logins to Vault: for ten
+    /// seconds at most. What fails there is logged.
     ///
     /// # Errors
     /// As there.
     pub async fn shutdown(&self, deadline: Duration) -> Result<ShutdownReport, ClientError> {
-        self.client.shutdown(deadline).await
+        let outcome = self.client.shutdown(deadline).await;
+        self.close_rest().await;
+        outcome
     }
 
-    /// [`QueueClient::close`], of all queues.
+    /// [`QueueClient::close`], of all queues, and what [`Service::shutdown`] does afterwards.
     ///
     /// # Errors
     /// As there.
     pub async fn close(&self) -> Result<(), ClientError> {
-        self.client.close().await
+        let outcome = self.client.close().await;
+        self.close_rest().await;
+        outcome
+    }
+
+    async fn close_rest(&self) {
+        if timeout(CLOSING, self.opened.close()).await.is_err() {
+            tracing::warn!(target: "sealmq::config", "closing took too long and was given up");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod connect;
     feature = "local",
     feature = "memory",
     feature = "nats",
+    feature = "nats-replay",
     feature = "pkcs11",
     feature = "postgres",
     feature = "servicebus",
@@ -17,5 +18,21 @@ mod connect;
 ))]
 mod documents;
 mod names;
+mod paths;
 mod samples;
+#[cfg(all(
+    feature = "aws-kms",
+    feature = "aws-secrets",
+    feature = "azure-keyvault",
+    feature = "local",
+    feature = "memory",
+    feature = "nats",
+    feature = "nats-replay",
+    feature = "pkcs11",
+    feature = "postgres",
+    feature = "servicebus",
+    feature = "sqs",
+    feature = "vault"
+))]
+mod schema;
 mod secrets;

@@ -83,7 +83,7 @@ impl Prepared {
 }
 
 /// The adapter's error in the names of the file.
-fn refused(table: &Resolved<'_>, error: TransportError) -> ConfigError {
+pub(crate) fn refused(table: &Resolved<'_>, error: TransportError) -> ConfigError {
     match error.kind() {
         TransportErrorKind::InvalidInput { field } => table.refused_by(field, &error),
         _ => table.section.error("cannot connect").because(error),

@@ -104,12 +104,18 @@ fn reference(table: &DeTable<'_>) -> Result<Source, String> {
     }
     match value.get_ref().as_str() {
         None | Some("") => Err(format!("{name} of a reference is a string that is not empty")),
-        Some(text) if text.contains(['\0', '=']) && name == "env" => {
+        // What is none may be the value itself: it is not shown by reports either.
+        Some(text) if name == "env" && !is_variable(text) => {
             Err("env of a reference is the name of a variable".to_owned())
         }
         Some(text) if name == "env" => Ok(Source::Env(text.to_owned())),
         Some(text) => Ok(Source::File(text.into())),
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// A value in the form that variables have.
@@ -118,11 +124,13 @@ fn text(value: &DeValue<'_>, kind: Kind) -> Result<Zeroizing<String>, String> {
     let text = match (kind, value) {
         (Kind::Flag, DeValue::Boolean(flag)) => flag.to_string(),
         (Kind::Flag, _) => return Err(is_no("true or false")),
-        (Kind::Number | Kind::Milliseconds, DeValue::Integer(number)) => {
+        (Kind::Number | Kind::Milliseconds | Kind::Seconds, DeValue::Integer(number)) => {
             let number = u64::from_str_radix(number.as_str(), number.radix());
             number.map_err(|_| "is a whole number, from 0".to_owned())?.to_string()
         }
-        (Kind::Number | Kind::Milliseconds, _) => return Err(is_no("a whole number")),
+        (Kind::Number | Kind::Milliseconds | Kind::Seconds, _) => {
+            return Err(is_no("a whole number"));
+        }
         (Kind::List, DeValue::Array(items)) => list(items.iter().map(toml::Spanned::get_ref))?,
         (Kind::List, DeValue::String(text)) => text.clone().into_owned(),
         (Kind::List, _) => return Err(is_no("an array of strings")),

@@ -29,13 +29,12 @@ impl Pin {
     /// [`Pin::new`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
-        let bad = |reason: &str| {
-            KeyError::invalid_input("pin_file", format!("{} {reason}", path.display()))
-        };
-        let bytes =
-            std::fs::read(path).map_err(|error| bad("cannot be read").with_source(error))?;
+        // The path is not repeated: people put the PIN itself there.
+        let bad = |reason| KeyError::invalid_input("pin_file", reason);
+        let bytes = std::fs::read(path)
+            .map_err(|error| bad("the file cannot be read").with_source(error))?;
         let bytes = Zeroizing::new(bytes);
-        let text = std::str::from_utf8(&bytes).map_err(|_| bad("is not UTF-8"))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| bad("the file is not UTF-8"))?;
         let text = text.strip_suffix('\n').unwrap_or(text);
         Self::checked(text.strip_suffix('\r').unwrap_or(text))
     }

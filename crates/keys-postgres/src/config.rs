@@ -175,6 +175,15 @@ impl PostgresConfig {
         Ok(Checked { server, schema: Schema::new(&self.schema)?, encrypted })
     }
 
+    /// Checks everything that can be checked without I/O, and that user and password can come
+    /// from a source: [`PostgresClient::with_credentials`](crate::PostgresClient::with_credentials).
+    ///
+    /// # Errors
+    /// `InvalidInput` names the field.
+    pub fn validate_without_login(&self) -> Result<(), KeyError> {
+        self.check_without_login(&self.check()?.server)
+    }
+
     /// Whether user and password can come from elsewhere.
     pub(crate) fn check_without_login(
         &self,
@@ -202,9 +211,9 @@ impl PostgresConfig {
     /// The password, if a file holds it.
     pub(crate) fn read_password(&self) -> Result<Option<Zeroizing<String>>, KeyError> {
         let Some(path) = &self.password_file else { return Ok(None) };
+        // The path is not repeated: people put the password itself there.
         let read = std::fs::read_to_string(path).map_err(|error| {
-            let reason = format!("{} cannot be read", path.display());
-            KeyError::invalid_input("password_file", reason).with_source(error)
+            KeyError::invalid_input("password_file", "the file cannot be read").with_source(error)
         });
         let read = Zeroizing::new(read?);
         Ok(Some(Zeroizing::new(read.trim_end_matches(['\r', '\n']).to_owned())))

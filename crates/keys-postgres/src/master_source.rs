@@ -17,9 +17,12 @@ impl MasterKey {
     /// `InvalidInput` for `master_key_file` when it cannot be read, is not a key, or (on Unix) may
     /// be read by others than its owner and group.
     pub fn from_file(id: EncryptionKeyId, path: impl AsRef<Path>) -> Result<Self, KeyError> {
-        let (path, field) = (path.as_ref(), "master_key_file");
-        let unusable =
-            |reason: &str| KeyError::invalid_input(field, format!("{} {reason}", path.display()));
+        Self::read(id, path.as_ref(), "master_key_file")
+    }
+
+    /// The path is not repeated: people put the key itself there.
+    fn read(id: EncryptionKeyId, path: &Path, field: &'static str) -> Result<Self, KeyError> {
+        let unusable = |reason: &str| KeyError::invalid_input(field, format!("the file {reason}"));
         let unreadable = |error: std::io::Error| unusable("cannot be read").with_source(error);
         let mut file = std::fs::File::open(path).map_err(unreadable)?;
         #[cfg(unix)]
@@ -53,7 +56,7 @@ impl MasterKey {
         let name = EncryptionKeyId::new(&name)
             .map_err(|error| invalid(id.variable, "is no key id").with_source(error))?;
         match source {
-            (Some(path), None) => Self::from_file(name, path).map(Some),
+            (Some(path), None) => Self::read(name, Path::new(&path), file.variable).map(Some),
             (None, Some(text)) => {
                 let secret = parse_base64(text.as_bytes())
                     .ok_or_else(|| invalid(key.variable, "is not 32 bytes in base64"))?;
@@ -214,6 +217,15 @@ mod tests {
         assert_eq!(field(of(&[])), "SEALMQ_MASTER_KEY_ID");
         assert_eq!(field(of(&[("MASTER_KEY", SECRET_TEXT)])), "SEALMQ_MASTER_KEY_ID");
         assert_eq!(field(of(&[("MASTER_KEY_ID", "m1")])), "SEALMQ_MASTER_KEY_FILE");
+        let in_the_wrong_place = of(&[("MASTER_KEY_ID", "m1"), ("MASTER_KEY_FILE", SECRET_TEXT)]);
+        assert_eq!(field(in_the_wrong_place), "SEALMQ_MASTER_KEY_FILE");
+        let earlier = of(&[
+            ("MASTER_KEY_ID", "m2"),
+            ("MASTER_KEY", SECRET_TEXT),
+            ("EARLIER_MASTER_KEY_ID", "m1"),
+            ("EARLIER_MASTER_KEY_FILE", SECRET_TEXT),
+        ]);
+        assert_eq!(field(earlier), "SEALMQ_EARLIER_MASTER_KEY_FILE");
         assert_eq!(
             field(of(&[("MASTER_KEY_ID", "m1"), ("MASTER_KEY", "MTIz")])),
             "SEALMQ_MASTER_KEY"

@@ -50,7 +50,7 @@ impl PostgresKeyServiceConfig {
         self
     }
 
-    fn validate(&self) -> Result<(), KeyError> {
+    pub(crate) fn validate(&self) -> Result<(), KeyError> {
         if self.grace_period > Duration::from_secs(3650 * 24 * 3600) {
             return Err(KeyError::invalid_input("grace_period", "at most ten years"));
         }

@@ -42,7 +42,7 @@ pub(crate) async fn log_in(
 ) -> Result<Grant<Token>, KeyError> {
     match auth {
         VaultAuth::Token(token) => handed_over(http, VaultSecret::new(token.expose_secret())).await,
-        VaultAuth::TokenFile(path) => handed_over(http, read(path).await?).await,
+        VaultAuth::TokenFile(path) => handed_over(http, read(path, "token_file").await?).await,
         VaultAuth::UserPass { mount, username, password } => {
             let body = wire::body(&json!({ "password": password.expose_secret() }));
             grant(http, Request::post(format!("auth/{mount}/login/{username}"), body)).await
@@ -50,7 +50,7 @@ pub(crate) async fn log_in(
         VaultAuth::AppRole { mount, role_id, secret_id } => {
             let given = match (secret_id, &memory.secret_id) {
                 (VaultSecretId::Plain(secret_id), _) | (_, Some(secret_id)) => secret_id,
-                (VaultSecretId::File(path), _) => &read(path).await?,
+                (VaultSecretId::File(path), _) => &read(path, "secret_id_file").await?,
                 (VaultSecretId::Wrapped(token), None) => {
                     memory.secret_id.insert(unwrap(http, mount, token).await?)
                 }
@@ -60,7 +60,7 @@ pub(crate) async fn log_in(
             grant(http, Request::post(format!("auth/{mount}/login"), body)).await
         }
         VaultAuth::Kubernetes { mount, role, jwt_file } => {
-            let jwt = read(jwt_file).await?;
+            let jwt = read(jwt_file, "jwt_file").await?;
             let body = wire::body(&json!({ "role": role, "jwt": jwt.expose_secret() }));
             grant(http, Request::post(format!("auth/{mount}/login"), body)).await
         }
@@ -176,18 +176,18 @@ fn successful_unwrap(answer: Answer, path: &str) -> Result<Answer, KeyError> {
     outcome
 }
 
-/// A credential from a file, without the white space around it.
-async fn read(path: &Path) -> Result<VaultSecret, KeyError> {
-    let shown = path.display().to_string();
+/// A credential from the file of this setting, without the white space around it. The path is not
+/// repeated: people put the credential itself there.
+async fn read(path: &Path, setting: &str) -> Result<VaultSecret, KeyError> {
     let owned = path.to_owned();
     let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(owned)).await;
-    let read = read.map_err(|_| odd_answer(&shown, "reading the file was cut short"))?;
-    let text = zeroize::Zeroizing::new(read.map_err(|error| {
-        KeyError::new(KeyErrorKind::Unavailable, format!("reading {shown}")).with_source(error)
-    })?);
+    let read = read.map_err(|_| odd_answer(setting, "reading the file was cut short"))?;
+    let text = zeroize::Zeroizing::new(
+        read.map_err(|error| odd_answer(setting, "the file cannot be read").with_source(error))?,
+    );
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        return Err(odd_answer(&shown, "the file is empty")); // it may be written just now
+        return Err(odd_answer(setting, "the file is empty")); // it may be written just now
     }
     Ok(VaultSecret::new(trimmed))
 }

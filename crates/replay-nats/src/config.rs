@@ -6,6 +6,8 @@ use sealmq_crypto_core::CryptoConfig;
 
 use crate::error::NatsReplayError;
 
+mod env;
+
 /// The longest name that the stream below a bucket may have on a file system everywhere.
 const LONGEST_NAME: usize = 128;
 

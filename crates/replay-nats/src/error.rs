@@ -11,6 +11,7 @@ use async_nats::jetstream::context::{
 use async_nats::jetstream::kv::UpdateError;
 use async_nats::jetstream::stream::{LastRawMessageError, LastRawMessageErrorKind};
 use sealmq_crypto_core::ReplayError;
+use sealmq_settings::InvalidSetting;
 
 /// What went wrong with the store, in terms an operator can act on.
 #[non_exhaustive]
@@ -166,6 +167,12 @@ impl fmt::Display for NatsReplayError {
 impl Error for NatsReplayError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl From<InvalidSetting> for NatsReplayError {
+    fn from(invalid: InvalidSetting) -> Self {
+        Self::invalid_input(invalid.variable, &invalid.reason)
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Kind {
     Number,
     /// A whole number of milliseconds.
     Milliseconds,
+    /// A whole number of seconds.
+    Seconds,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Values separated by commas.

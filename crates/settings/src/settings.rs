@@ -94,6 +94,17 @@ impl<'a> Settings<'a> {
         Ok(number?.map(Duration::from_millis))
     }
 
+    /// A whole number of seconds.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] when it is none.
+    pub fn seconds(&self, variable: &'static str) -> Result<Option<Duration>, InvalidSetting> {
+        let number = self.get(variable).map(|value| value.parse()).transpose();
+        let number =
+            number.map_err(|_| InvalidSetting::new(variable, "is no whole number of seconds"));
+        Ok(number?.map(Duration::from_secs))
+    }
+
     /// Two settings that go together.
     ///
     /// # Errors
@@ -144,6 +155,7 @@ mod tests {
         assert_eq!(values.flag("FLAG"), Ok(Some(true)));
         assert_eq!(values.number::<u8>("NUMBER"), Ok(Some(7)));
         assert_eq!(values.milliseconds("NUMBER"), Ok(Some(Duration::from_millis(7))));
+        assert_eq!(values.seconds("NUMBER"), Ok(Some(Duration::from_secs(7))));
         assert_eq!(values.choice("TEXT", &[("a", 1), ("b", 2)]), Ok(Some(&1)));
         assert_eq!(values.pair("TEXT", "FLAG"), Ok(Some(("a".into(), "true".into()))));
         assert_eq!((values.flag("NONE"), values.pair("NONE", "EMPTY")), (Ok(None), Ok(None)));
@@ -159,6 +171,7 @@ mod tests {
             values.flag("A").unwrap_err(),
             values.number::<u8>("A").unwrap_err(),
             values.milliseconds("A").unwrap_err(),
+            values.seconds("A").unwrap_err(),
             values.choice("A", &[("x", ())]).unwrap_err(),
         ];
         for error in errors {

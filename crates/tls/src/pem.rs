@@ -54,7 +54,9 @@ impl Pem {
             Self::File(path) => PrivateKeyDer::from_pem_file(path),
             Self::Text(text) => PrivateKeyDer::from_pem_slice(text),
         };
-        key.map_err(|error| self.unusable(field, "the key of the certificate").because(error))
+        // The path is not repeated: people put the key itself there.
+        let reason = "cannot be used as the key of the certificate, PEM";
+        key.map_err(|error| InvalidSetting::new(field, reason).because(error))
     }
 
     pub(crate) fn unusable(&self, field: &'static str, wanted: &str) -> InvalidSetting {

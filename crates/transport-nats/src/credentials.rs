@@ -60,7 +60,7 @@ impl NatsCredentials {
     /// The options with these credentials.
     ///
     /// # Errors
-    /// `InvalidInput` for `credentials` when the file cannot be read or holds none.
+    /// `InvalidInput` for `creds_file` when it cannot be read or holds none.
     pub(crate) fn apply(&self, options: ConnectOptions) -> Result<ConnectOptions, TransportError> {
         Ok(match &self.0 {
             Kind::None => options,
@@ -70,14 +70,13 @@ impl NatsCredentials {
             }
             Kind::NkeySeed(seed) => options.nkey(seed.to_string()),
             Kind::File(path) => {
-                let invalid = |reason: &str| {
-                    let reason = format!("{}: {reason}", path.display());
-                    TransportError::invalid_input("credentials", reason)
-                };
+                // The path is not repeated: people put a credential itself there.
+                let invalid = |reason| TransportError::invalid_input("creds_file", reason);
                 let text = std::fs::read_to_string(path).map(Zeroizing::new);
-                let text = text.map_err(|error| invalid("cannot be read").with_source(error))?;
+                let text =
+                    text.map_err(|error| invalid("the file cannot be read").with_source(error))?;
                 // The parser's own error could quote the file.
-                options.credentials(&text).map_err(|_| invalid("holds no JWT and seed"))?
+                options.credentials(&text).map_err(|_| invalid("the file holds no JWT and seed"))?
             }
         })
     }

@@ -10,7 +10,7 @@ use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture, PublishEr
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::Info as StreamInfo;
-use async_nats::{HeaderMap, Message};
+use async_nats::{Client, HeaderMap, Message};
 use bytes::Bytes;
 use sealmq_queue_core::{Capabilities, TransportError, TransportErrorKind};
 use serde::Serialize;
@@ -53,20 +53,29 @@ pub(crate) struct Published {
     since: Instant,
 }
 
+fn api_prefix(config: &NatsConfig) -> String {
+    match &config.domain {
+        Some(domain) => format!("$JS.{domain}.API"),
+        None => "$JS.API".to_owned(),
+    }
+}
+
+/// The API on this connection, in the domain and with the timeouts of the configuration.
+pub(crate) fn context(config: &NatsConfig, client: Client) -> Context {
+    ContextBuilder::new()
+        .api_prefix(api_prefix(config).as_str())
+        .timeout(config.request_timeout)
+        .ack_timeout(config.request_timeout)
+        .build(client)
+}
+
 impl JetStream {
     pub(crate) async fn open(config: &NatsConfig) -> Result<Self, TransportError> {
         let connection = Connection::open(config).await?;
         let client = connection.client.clone();
         let capabilities = capabilities::jetstream(&client);
-        let api_prefix = match &config.domain {
-            Some(domain) => format!("$JS.{domain}.API"),
-            None => "$JS.API".to_owned(),
-        };
-        let context = ContextBuilder::new()
-            .api_prefix(api_prefix.as_str())
-            .timeout(config.request_timeout)
-            .ack_timeout(config.request_timeout)
-            .build(client);
+        let api_prefix = api_prefix(config);
+        let context = context(config, client);
         Ok(Self {
             connection,
             capabilities,

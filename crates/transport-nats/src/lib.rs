@@ -28,6 +28,7 @@ mod capabilities;
 mod channel;
 mod client;
 mod config;
+mod connection;
 mod core_nats;
 mod credentials;
 mod dead_letters;
@@ -53,6 +54,7 @@ mod violations;
 mod wire;
 
 pub use config::{NatsConfig, NatsProvisioning};
+pub use connection::NatsConnection;
 pub use core_nats::NatsCoreTransport;
 pub use credentials::NatsCredentials;
 pub use queue_settings::{NatsQueueSettings, NatsStorage};

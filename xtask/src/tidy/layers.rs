@@ -65,10 +65,10 @@ impl Role {
             CryptoCore | QueueCore => &[Settings],
             Shared => &[Settings, Shared],
             Keys => &[CryptoCore, Settings, Shared],
-            Replay => &[CryptoCore],
+            Replay => &[CryptoCore, Settings],
             Transport => &[QueueCore, Settings, Shared],
             Client => &[CryptoCore, QueueCore],
-            Config => &[CryptoCore, QueueCore, Client, Keys, Transport, Settings, Shared],
+            Config => &[CryptoCore, QueueCore, Client, Keys, Transport, Replay, Settings, Shared],
             Facade => {
                 &[CryptoCore, QueueCore, Client, Config, Keys, Transport, Replay, Settings, Shared]
             }
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_edges_of_the_architecture_are_allowed() {
-        let edges: [(&str, &[&str]); 12] = [
+        let edges: [(&str, &[&str]); 13] = [
             ("sealmq-crypto-core", &["sha2"]),
             ("sealmq-queue-core", &["bytes"]),
             ("sealmq-keys-vault", &["sealmq-crypto-core", "tokio"]),
@@ -228,6 +228,7 @@ mod tests {
             ("sealmq-client", &["sealmq-crypto-core", "sealmq-queue-core"]),
             ("sealmq", &["sealmq-client", "sealmq-keys-aws", "sealmq-transport-nats"]),
             ("sealmq-config", &["sealmq-client", "sealmq-keys-aws", "sealmq-transport-nats"]),
+            ("sealmq-config", &["sealmq-replay-nats"]),
             ("sealmq", &["sealmq-config"]),
             ("sealmq", &["sealmq-replay-nats"]),
             ("sealmq-cli", &["sealmq"]),

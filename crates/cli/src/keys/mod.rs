@@ -5,6 +5,8 @@ mod argument;
 mod aws_kms;
 #[cfg(feature = "azure-keyvault")]
 mod azure;
+#[cfg(feature = "postgres")]
+pub(crate) mod database_login;
 #[cfg(unix)]
 mod file;
 #[cfg(feature = "pkcs11")]

@@ -10,7 +10,7 @@ use sealmq::postgres::{
 use sealmq::settings::Settings;
 use sealmq::{KeyError, KeyManagementService};
 
-use super::{KeySource, Purpose};
+use super::{KeySource, Purpose, database_login};
 
 pub(crate) struct PostgresSource {
     /// As the command line has it, with its scheme; none if it is the environment's.
@@ -30,7 +30,12 @@ impl PostgresSource {
         }
         let url = Some(rest).filter(|rest| !rest.is_empty()).map(|rest| format!("postgres:{rest}"));
         let source = Self { url, purpose };
-        source.config()?;
+        let config = source.config()?;
+        if database_login::is_wanted() {
+            config.validate_without_login()?;
+            database_login::check()?;
+        }
+        PostgresKeyServiceConfig::from_env()?;
         MasterKeys::from_env()?;
         Ok(source)
     }
@@ -40,15 +45,22 @@ impl PostgresSource {
         PostgresConfig::from_settings(&settings)
     }
 
-    /// Connections of their own. The server is not asked yet.
-    pub(crate) fn client(&self) -> Result<PostgresClient, KeyError> {
-        PostgresClient::new(&self.config()?)
+    /// Connections of their own, by the user that Vault makes if there is to be one. PostgreSQL is
+    /// not asked yet.
+    pub(crate) async fn client(&self) -> Result<PostgresClient, KeyError> {
+        match database_login::is_wanted() {
+            true => {
+                let credentials = database_login::credentials().await?;
+                PostgresClient::with_credentials(&self.config()?, credentials)
+            }
+            false => PostgresClient::new(&self.config()?),
+        }
     }
 
     /// The service itself, which can do more than the trait says.
     pub(crate) fn service(&self, client: PostgresClient) -> Result<PostgresKeyService, KeyError> {
         let auto_create = self.purpose.creates();
-        let config = PostgresKeyServiceConfig::new().with_auto_create(auto_create);
+        let config = PostgresKeyServiceConfig::from_env()?.with_auto_create(auto_create);
         PostgresKeyService::new(client, MasterKeys::from_env()?, config)
     }
 }
@@ -66,14 +78,16 @@ impl KeySource for PostgresSource {
     }
 
     fn describe(&self) -> String {
-        let client = self.client().and_then(|client| self.service(client));
+        // Nobody logs in by this client.
+        let client = self.config().and_then(|config| PostgresClient::new(&config));
+        let client = client.and_then(|client| self.service(client));
         // The name says where and in which schema, and has neither user nor password.
         let name = client.map_or_else(|_| String::new(), |service| service.name().to_owned());
         format!("PostgreSQL at {}", name.strip_prefix("postgres://").unwrap_or(&name))
     }
 
     async fn connect(&self) -> Result<Arc<dyn KeyManagementService>, KeyError> {
-        let client = self.client()?;
+        let client = self.client().await?;
         schema_version(&client).await?;
         Ok(Arc::new(self.service(client)?))
     }

@@ -40,7 +40,8 @@ pub(super) enum Command {
         #[arg(long)]
         tenant: Option<String>,
     },
-    /// PostgreSQL: takes an old version out of use, to be destroyed when 30 days are over
+    /// PostgreSQL: takes an old version out of use, to be destroyed when 30 days are over, or what
+    /// SEALMQ_POSTGRES_GRACE_PERIOD_S says
     #[command(after_help = EXIT_CODES)]
     Retire {
         #[command(flatten)]
@@ -101,7 +102,7 @@ pub(super) async fn run(command: &Command) -> Result<(), CliError> {
 
 async fn make_tables(arguments: &Service) -> Result<(), CliError> {
     let source = arguments.open(Purpose::Operate)?;
-    let client = in_postgres(&*source)?.client().map_err(cannot(&*source))?;
+    let client = in_postgres(&*source)?.client().await.map_err(cannot(&*source))?;
     let schema_version = migrate(&client).await.map_err(cannot(&*source))?;
     let migrated = Migrated { service: source.describe(), schema_version };
     if arguments.json {
@@ -113,7 +114,7 @@ async fn make_tables(arguments: &Service) -> Result<(), CliError> {
 
 async fn status(target: &Target) -> Result<(), CliError> {
     let (source, tenant) = (target.service.open(Purpose::Operate)?, target.tenant()?);
-    let records = service(&*source)?.versions(&tenant).await;
+    let records = service(&*source).await?.versions(&tenant).await;
     let records = records.map_err(|error| explain(&*source, &tenant, error))?;
     let versions = records.into_iter().map(Version::of).collect();
     let status = Status { service: source.describe(), tenant: tenant.to_string(), versions };
@@ -136,7 +137,7 @@ async fn rewrap(arguments: &Service, tenant: Option<&str>) -> Result<(), CliErro
     let source = arguments.open(Purpose::Operate)?;
     let tenant = tenant.map(sealmq::TenantId::new).transpose();
     let tenant = tenant.map_err(|error| CliError::usage("--tenant").because(error))?;
-    let (keys, options) = (service(&*source)?, RewrapOptions::new());
+    let (keys, options) = (service(&*source).await?, RewrapOptions::new());
     let left = match tenant {
         None => keys.keks_to_rewrap().await.map_err(cannot(&*source))? as usize,
         Some(_) => 0, // nobody has counted them
@@ -171,7 +172,7 @@ async fn rewrap(arguments: &Service, tenant: Option<&str>) -> Result<(), CliErro
 
 async fn retire(target: &Target, version: KekVersion) -> Result<(), CliError> {
     let (source, tenant) = (target.service.open(Purpose::Operate)?, target.tenant()?);
-    let at = service(&*source)?.schedule_deletion(&tenant, version).await;
+    let at = service(&*source).await?.schedule_deletion(&tenant, version).await;
     let at = at.map_err(|error| explain(&*source, &tenant, error))?;
     let retired = Retired {
         service: source.describe(),
@@ -207,9 +208,9 @@ impl Version {
     }
 }
 
-fn service(source: &dyn KeySource) -> Result<PostgresKeyService, CliError> {
+async fn service(source: &dyn KeySource) -> Result<PostgresKeyService, CliError> {
     let postgres = in_postgres(source)?;
-    let service = postgres.client().and_then(|client| postgres.service(client));
+    let service = postgres.client().await.and_then(|client| postgres.service(client));
     service.map_err(cannot(source))
 }
 

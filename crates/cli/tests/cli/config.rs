@@ -15,6 +15,7 @@ fn check(text: &str, options: &[&str]) -> Run {
     let file = scratch.file("sealmq.toml", text);
     let mut check = program();
     check.args(["config", "check", &file]).args(options).env("HOLDS_THE_MARKER", MARKER);
+    check.env("RUST_LOG", "sealmq=trace"); // on standard error, which is looked through as well
     run(&mut check, b"")
 }
 
@@ -80,7 +81,7 @@ fn leading_to_no_server(kind: &str) -> Option<&'static str> {
 fn secrets_are_in_nothing_that_is_printed() {
     let schema = sealmq(["config", "schema"]).json();
     let mut secrets = 0;
-    for table in ["transport", "keys"] {
+    for table in ["transport", "keys", "replay_guard"] {
         let kinds = match table {
             "keys" => &schema["properties"][table]["items"]["oneOf"],
             _ => &schema["properties"][table]["oneOf"],
@@ -103,15 +104,18 @@ fn secrets_are_in_nothing_that_is_printed() {
 fn scan(table: &str, kind: &str, key: &str) {
     let (head, tail) = match table {
         "keys" => ("[transport]\nkind = 'memory'\n", format!("[[keys]]\nkind = '{kind}'\n")),
+        "replay_guard" => {
+            ("[transport]\nkind = 'memory'\n", format!("[replay_guard]\nkind = '{kind}'\n"))
+        }
         _ => ("", format!("[transport]\nkind = '{kind}'\n")),
     };
     let user = match key {
-        "password" if table == "transport" => "user = 'me'\n",
+        "password" if table != "keys" => "user = 'me'\n",
         "password" => "username = 'me'\n",
         _ => "",
     };
     let more = leading_to_no_server(kind).unwrap_or_default();
-    let policy = "[crypto]\npolicy = 'opt-in'\n";
+    let policy = "[crypto]\npolicy = 'opt-in'\nnonce_tracking = true\n";
     for (top, value) in [
         ("", format!("'{MARKER}'")),
         ("allow_inline_secrets = true\n", format!("'{MARKER}'")),

@@ -288,6 +288,82 @@ mod postgres {
         assert_lifecycle(&migrated(), false);
     }
 
+    /// A user that Vault makes for each command, without a password in any setting of PostgreSQL.
+    #[cfg(feature = "vault")]
+    #[tokio::test]
+    async fn vault_makes_the_user_of_each_command_which_is_gone_after_it() {
+        use sealmq_test_kit::{PostgresAdmin, VaultAdmin};
+        const GRANTS: &str = include_str!("../../../keys-postgres/sql/grants.sql");
+
+        let mut source = migrated();
+        let (postgres, vault) = (PostgresAdmin::from_env(), VaultAdmin::from_env());
+        let schema = source.variables.iter().find(|(name, _)| name.ends_with("SCHEMA")).unwrap();
+        let schema = schema.1.clone();
+        let operator = format!("{schema}_operator");
+        let grants = GRANTS.replace("{schema}", &schema).replace("{operator}", &operator);
+        let grants = grants.replace("{runtime}", &format!("{schema}_runtime"));
+        let sql = format!(
+            "CREATE ROLE {operator}; CREATE ROLE {schema}_runtime; {grants} \
+             CREATE ROLE {schema}_vault LOGIN CREATEROLE PASSWORD 'engine'; \
+             GRANT {operator} TO {schema}_vault WITH ADMIN OPTION"
+        );
+        postgres.run(&sql).await;
+        let mount = VaultAdmin::unique("database");
+        vault.must("POST", &format!("sys/mounts/{mount}"), r#"{"type":"database"}"#).await;
+        let config = serde_json::json!({
+            "plugin_name": "postgresql-database-plugin",
+            "allowed_roles": "operator",
+            "connection_url":
+                format!("postgresql://{{{{username}}}}:{{{{password}}}}@{}?sslmode=disable",
+                    postgres.server()),
+            "username": format!("{schema}_vault"),
+            "password": "engine",
+        });
+        vault.must("POST", &format!("{mount}/config/postgres"), &config.to_string()).await;
+        let create = format!(
+            "CREATE ROLE \"{{{{name}}}}\" LOGIN PASSWORD '{{{{password}}}}' IN ROLE {operator};"
+        );
+        let role = serde_json::json!({
+            "db_name": "postgres",
+            "creation_statements": [create],
+            "revocation_statements": [r#"DROP ROLE IF EXISTS "{{name}}""#],
+            "default_ttl": 3600,
+        });
+        vault.must("POST", &format!("{mount}/roles/operator"), &role.to_string()).await;
+        let users = async || {
+            let sql = format!(
+                "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'v-%' \
+                 AND pg_has_role(rolname, '{operator}', 'member')"
+            );
+            postgres.run(&sql).await
+        };
+        vault.must("GET", &format!("{mount}/creds/operator"), "").await;
+        assert_eq!(users().await, "1", "the control: users that are not revoked stay");
+
+        let url = format!("postgres://{}", postgres.server());
+        source.variables.retain(|(name, _)| *name != "SEALMQ_POSTGRES_URL");
+        source.variables.extend([
+            ("SEALMQ_POSTGRES_URL", url),
+            ("SEALMQ_VAULT_ADDR", vault.address().to_owned()),
+            ("SEALMQ_VAULT_TOKEN", vault.token().to_owned()),
+            ("SEALMQ_VAULT_DATABASE_ROLE", "operator".to_owned()),
+            ("SEALMQ_VAULT_DATABASE_MOUNT", mount),
+        ]);
+        source.secrets.retain(|secret| secret == MASTER_KEY);
+        for command in [&["keys", "create", "--tenant", "acme"][..], &["demo", "--count", "1"]] {
+            let run = source.run(command);
+            assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+            assert_eq!(users().await, "1", "{command:?}");
+        }
+        let run = source.run(&["keys", "check", "--tenant", "nobody"]);
+        run.assert_refused(1, "tenant nobody");
+        assert_eq!(users().await, "1", "after a failure, too");
+        source.variables.push(("SEALMQ_VAULT_DATABASE_ROLE", "absent".to_owned()));
+        source.run(&["keys", "check", "--tenant", "acme"]).assert_refused(1, "cannot use");
+        source.variables.push(("SEALMQ_VAULT_DATABASE_ROLE", "/".to_owned()));
+        source.run(&["keys", "check", "--tenant", "acme"]).assert_refused(2, "invalid role");
+    }
+
     #[test]
     fn a_schema_that_is_not_there_is_named_with_the_command_that_makes_it() {
         let run = source().run(&["demo"]);

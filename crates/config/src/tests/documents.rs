@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use sealmq_settings::Kind as ValueKind;
 
-use crate::catalogue::{KEYS, Kind, TRANSPORTS};
+use crate::catalogue::Kind;
 use crate::config::top_keys;
 use crate::crypto::CRYPTO;
+use crate::keyring::KEYRING;
+use crate::kinds::{KEYS, REPLAY_GUARDS, TRANSPORTS, VAULTS};
 use crate::queues::QUEUES;
 use crate::section::{Key, keys_of};
 use crate::{Config, schema};
@@ -16,7 +18,7 @@ use crate::{Config, schema};
 const WRITE: &str = "SEALMQ_WRITE_DOCS";
 const BEGIN: &str = "<!-- From the code: the test `documents` writes what follows. -->\n";
 
-fn document(name: &str) -> PathBuf {
+pub(super) fn document(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
 }
 
@@ -45,6 +47,7 @@ fn kind_of_value(kind: ValueKind) -> String {
         ValueKind::Flag => "boolean".to_owned(),
         ValueKind::Number => "number".to_owned(),
         ValueKind::Milliseconds => "milliseconds".to_owned(),
+        ValueKind::Seconds => "seconds".to_owned(),
         ValueKind::Choice(words) => {
             words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
         }
@@ -65,8 +68,8 @@ fn kinds(table_name: &str, kinds: &[Kind], out: &mut String) {
     for kind in kinds {
         let keys = keys_of(kind.groups.expect("the test has every feature"));
         writeln!(out, "\n### `{table_name}`, `kind = \"{}\"`\n", kind.name).unwrap();
-        let about = kind.about;
-        writeln!(out, "{about}. Feature `{}`.", kind.feature).unwrap();
+        let feature = kind.feature.map(|feature| format!(" Feature `{feature}`."));
+        writeln!(out, "{}.{}", kind.about, feature.unwrap_or_default()).unwrap();
         if !keys.is_empty() {
             out.push('\n');
             table(&keys, out);
@@ -79,8 +82,13 @@ fn tables() -> String {
     table(&top_keys(), &mut out);
     kinds("[transport]", TRANSPORTS, &mut out);
     kinds("[[keys]]", KEYS, &mut out);
+    kinds("[replay_guard]", REPLAY_GUARDS, &mut out);
     out.push_str("\n### `[crypto]`\n\n");
     table(&keys_of(CRYPTO), &mut out);
+    out.push_str("\n### `[keyring]`\n\n");
+    table(&keys_of(KEYRING), &mut out);
+    out.push_str("\n### `[vault.NAME]`\n\nFeature `vault`.\n\n");
+    table(&keys_of(VAULTS.expect("the test has every feature")), &mut out);
     out.push_str("\n### `[queues.NAME]`\n\n");
     table(&keys_of(QUEUES), &mut out);
     out
@@ -90,6 +98,16 @@ fn head() -> String {
     let text = std::fs::read_to_string(document("configuration.md")).unwrap();
     let (head, _) = text.split_once(BEGIN).expect("the head ends with the mark");
     head.to_owned()
+}
+
+/// The files in the text: the first is whole, the other one a part.
+pub(super) fn examples() -> Vec<String> {
+    let head = head();
+    let blocks = head.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut examples: Vec<String> = blocks.map(str::to_owned).collect();
+    assert_eq!(examples.len(), 2);
+    examples[1].insert_str(0, "environment = 'test'\n[transport]\nkind = 'memory'\n");
+    examples
 }
 
 #[test]
@@ -104,8 +122,8 @@ fn documents_tables_are_current() {
 
 #[test]
 fn documents_example_is_read() {
-    let head = head();
-    let example = head.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
-    let config = Config::parse(example.expect("there is an example")).unwrap();
-    assert!(config.parts().len() >= 6, "the example has every table: {config:?}");
+    for example in examples() {
+        let config = Config::parse(&example).unwrap();
+        assert!(config.parts().len() >= 6, "{config:?}");
+    }
 }

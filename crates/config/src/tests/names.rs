@@ -2,12 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use sealmq_settings::{InvalidSetting, Settings};
 
 use super::samples::{built_in, file_of, least, of_type};
-use crate::catalogue::{ALIAS_KEY, Kind, Role};
+use crate::catalogue::{Kind, Role};
 use crate::crypto::{self, CRYPTO};
+use crate::keyring::{self, KEYRING};
+use crate::kinds::ALIAS_KEY;
+use crate::replay_guard::{self, Surroundings};
 use crate::section::{Section, keys_of};
 use crate::{Config, keys, transport};
 
@@ -15,6 +19,7 @@ use crate::{Config, keys, transport};
 fn section_of<'c>(config: &'c Config, kind: &Kind) -> &'c Section {
     match kind.role {
         Role::Transport => &config.transport.section,
+        Role::ReplayGuard => &config.replay_guard.as_ref().unwrap().section,
         _ => &config.keys[0].section,
     }
 }
@@ -39,6 +44,12 @@ fn read(kind: &Kind, settings: &Settings<'_>) -> Result<(), String> {
         Role::Transport => transport::Prepared::read(kind.name, settings)
             .map(drop)
             .map_err(|error| format!("{}: {error}", kind.name)),
+        Role::ReplayGuard => {
+            let around = Surroundings { nats: None, nonce_ttl: Duration::ZERO };
+            replay_guard::Prepared::read(kind.name, settings, &around)
+                .map(drop)
+                .map_err(|error| format!("{}: {error}", kind.name))
+        }
         _ => keys::Prepared::read(kind.name, settings)
             .map(drop)
             .map_err(|error| format!("{}: {error}", kind.name)),
@@ -46,15 +57,17 @@ fn read(kind: &Kind, settings: &Settings<'_>) -> Result<(), String> {
 }
 
 /// Lines besides the least, without which an adapter does not come to ask for some settings.
-fn further(kind: &str) -> &'static [&'static str] {
+fn further(kind: &Kind) -> &'static [&'static str] {
     const CLIENT_SECRET: &[&str] = &[
         "identity = \"client-secret\"",
         "tenant_id = \"t\"",
         "client_id = \"c\"",
         "client_secret = \"s3cret\"",
     ];
-    match kind {
+    const VAULT: &[&str] = &["vault = \"main\"", "vault_database_role = \"sealmq\""];
+    match kind.name {
         "azure-keyvault" | "azure-secrets" => CLIENT_SECRET,
+        "postgres" if cfg!(feature = "vault") => VAULT,
         _ => &[],
     }
 }
@@ -63,8 +76,8 @@ fn further(kind: &str) -> &'static [&'static str] {
 fn adapters_ask_for_every_setting_that_they_list_and_for_no_other() {
     for (kind, keys) in built_in() {
         let mut asked = BTreeSet::new();
-        for more in [&[], further(kind.name)] {
-            let lines = least(kind.name).iter().chain(more).map(|line| (*line).to_owned());
+        for more in [&[], further(kind)] {
+            let lines = least(kind).iter().chain(more).map(|line| (*line).to_owned());
             let config = Config::parse(&file_of(kind, &lines.collect::<Vec<_>>())).unwrap();
             let resolved = section_of(&config, kind).resolve().unwrap();
             let settings = resolved.settings();
@@ -85,6 +98,11 @@ fn the_policy_asks_for_every_setting_that_it_lists_and_for_no_other() {
         crypto::policy(settings).map(drop).map_err(|error: InvalidSetting| error.to_string())
     });
     let listed = keys_of(CRYPTO).into_iter().map(|key| key.setting.variable.to_owned());
+    assert_eq!(asked, listed.collect());
+    let asked = asked_for(&BTreeMap::new(), |settings| {
+        keyring::policy(settings).map(drop).map_err(|error: InvalidSetting| error.to_string())
+    });
+    let listed = keys_of(KEYRING).into_iter().map(|key| key.setting.variable.to_owned());
     assert_eq!(asked, listed.collect());
 }
 
@@ -120,7 +138,7 @@ fn no_key_stands_for_two_settings_or_for_what_the_file_means_by_it() {
 #[test]
 fn the_least_settings_are_valid() {
     for (kind, _) in built_in() {
-        let lines: Vec<_> = least(kind.name).iter().map(|line| (*line).to_owned()).collect();
+        let lines: Vec<_> = least(kind).iter().map(|line| (*line).to_owned()).collect();
         let config = Config::parse(&file_of(kind, &lines)).unwrap();
         config.validate().unwrap_or_else(|error| panic!("{}: {error}", kind.name));
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use sealmq_settings::Kind as ValueKind;
 
 use super::samples::{built_in, file_of, least};
+use crate::catalogue::Kind;
 use crate::{Config, ConfigError};
 
 const MARKER: &str = "mArKeR-0f-a-s3cret";
@@ -33,7 +34,7 @@ fn told(config: Result<Config, ConfigError>) -> String {
 }
 
 /// The least settings but this one, and this one with another value.
-fn with(kind: &str, name: &str, value: &str) -> Vec<String> {
+fn with(kind: &Kind, name: &str, value: &str) -> Vec<String> {
     let begins = format!("{name} = ");
     let least = least(kind).iter().filter(|line| !line.starts_with(&begins));
     let mut lines: Vec<String> = least.map(|line| (*line).to_owned()).collect();
@@ -46,7 +47,7 @@ fn a_secret_in_the_file_is_refused_unless_the_file_allows_it_and_is_never_shown(
     let mut secrets = 0;
     for (kind, keys) in built_in() {
         for key in keys.iter().filter(|key| key.setting.kind == ValueKind::Secret) {
-            let allowed = file_of(kind, &with(kind.name, &key.name, &format!("{MARKER:?}")));
+            let allowed = file_of(kind, &with(kind, &key.name, &format!("{MARKER:?}")));
             let shown = told(Config::parse(&allowed));
             assert!(!shown.contains(MARKER), "{} {}: {shown}", kind.name, key.name);
             let refused = allowed.replace("allow_inline_secrets = true\n", "");
@@ -77,8 +78,7 @@ fn no_value_is_repeated_by_what_an_adapter_says_of_it() {
     for (kind, keys) in built_in() {
         for key in &keys {
             let reference = format!("{{ file = {file:?} }}");
-            let config =
-                Config::parse(&file_of(kind, &with(kind.name, &key.name, &reference))).unwrap();
+            let config = Config::parse(&file_of(kind, &with(kind, &key.name, &reference))).unwrap();
             errors += usize::from(config.validate().is_err());
             let shown = told(Ok(config));
             assert!(!shown.contains(MARKER), "{} {}: {shown}", kind.name, key.name);

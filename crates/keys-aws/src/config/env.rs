@@ -46,6 +46,10 @@ const ALIAS_PREFIX: &str = "SEALMQ_AWS_KMS_ALIAS_PREFIX";
 #[cfg(feature = "kms")]
 const AUTO_CREATE: &str = "SEALMQ_AWS_KMS_AUTO_CREATE";
 #[cfg(feature = "kms")]
+const MULTI_REGION: &str = "SEALMQ_AWS_KMS_MULTI_REGION";
+#[cfg(feature = "kms")]
+const DELETION_WINDOW: &str = "SEALMQ_AWS_KMS_DELETION_WINDOW_DAYS";
+#[cfg(feature = "kms")]
 const KMS_ENDPOINT: &str = "SEALMQ_AWS_KMS_ENDPOINT";
 
 #[cfg(feature = "kms")]
@@ -69,6 +73,12 @@ impl AwsKmsConfig {
                 "or an alias for each tenant and version, which begins so: alias/PATH",
             ),
             Setting::new(AUTO_CREATE, Kind::Flag, "may create first keys; false"),
+            Setting::new(MULTI_REGION, Kind::Flag, "keys that it creates are multi-region; false"),
+            Setting::new(
+                DELETION_WINDOW,
+                Kind::Number,
+                "days before shredded keys are gone for good, 7 to 30; 30",
+            ),
             Setting::new(KMS_ENDPOINT, Kind::Text, "the endpoint of KMS; the region's own"),
         ],
         COMMON,
@@ -99,6 +109,9 @@ impl AwsKmsConfig {
             }
         };
         config.auto_create = settings.flag(AUTO_CREATE)?.unwrap_or_default();
+        config.multi_region = settings.flag(MULTI_REGION)?.unwrap_or_default();
+        config.deletion_window_days =
+            settings.number(DELETION_WINDOW)?.unwrap_or(config.deletion_window_days);
         config.connection = connection(settings, KMS_ENDPOINT)?;
         config.validate()?;
         Ok(config)
@@ -122,6 +135,10 @@ const SECRET_ID: &str = "SEALMQ_AWS_SECRET_ID";
 #[cfg(feature = "secrets")]
 const PINNED_VERSIONS: &str = "SEALMQ_AWS_SECRET_PINNED_VERSIONS";
 #[cfg(feature = "secrets")]
+const OPEN_LABEL_PREFIX: &str = "SEALMQ_AWS_SECRET_OPEN_LABEL_PREFIX";
+#[cfg(feature = "secrets")]
+const REFRESH_INTERVAL: &str = "SEALMQ_AWS_SECRET_REFRESH_INTERVAL_S";
+#[cfg(feature = "secrets")]
 const SECRETS_ENDPOINT: &str = "SEALMQ_AWS_SECRETS_ENDPOINT";
 
 #[cfg(feature = "secrets")]
@@ -131,6 +148,16 @@ impl AwsSecretsConfig {
         &[
             Setting::new(SECRET_ID, Kind::Text, "the secret, by its name or ARN; required"),
             Setting::new(PINNED_VERSIONS, Kind::List, "ids of versions that open, too; none"),
+            Setting::new(
+                OPEN_LABEL_PREFIX,
+                Kind::Text,
+                "how the labels of versions that open begin; sealmq-open-",
+            ),
+            Setting::new(
+                REFRESH_INTERVAL,
+                Kind::Seconds,
+                "how long what is known of the versions is good; 60",
+            ),
             Setting::new(
                 SECRETS_ENDPOINT,
                 Kind::Text,
@@ -160,6 +187,11 @@ impl AwsSecretsConfig {
                 .map_err(|error| KeyError::invalid_input(PINNED_VERSIONS, error.to_string()))?;
             config.pinned_versions.insert(id);
         }
+        if let Some(prefix) = settings.get(OPEN_LABEL_PREFIX) {
+            config.open_label_prefix = prefix;
+        }
+        config.refresh_interval =
+            settings.seconds(REFRESH_INTERVAL)?.unwrap_or(config.refresh_interval);
         config.connection = connection(settings, SECRETS_ENDPOINT)?;
         config.validate()?;
         Ok(config)

@@ -127,6 +127,13 @@ fn variables_fill_in_kms() {
     let config =
         of(&[("SEALMQ_AWS_KMS_ALIAS_PREFIX", "alias/x"), ("SEALMQ_AWS_KMS_AUTO_CREATE", "true")]);
     assert!(config.unwrap().auto_create);
+    let config = of(&[
+        ("SEALMQ_AWS_KMS_ALIAS_PREFIX", "alias/x"),
+        ("SEALMQ_AWS_KMS_MULTI_REGION", "true"),
+        ("SEALMQ_AWS_KMS_DELETION_WINDOW_DAYS", "7"),
+    ])
+    .unwrap();
+    assert_eq!((config.multi_region, config.deletion_window_days), (true, 7));
     let refused: [(Variables, &str); 6] = [
         (&[], "invalid SEALMQ_AWS_KMS_KEY"),
         (

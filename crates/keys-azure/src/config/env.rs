@@ -30,6 +30,7 @@ const WRAP_SECRET: &str = "SEALMQ_AZURE_WRAP_SECRET";
 const AUTO_CREATE: &str = "SEALMQ_AZURE_AUTO_CREATE";
 const PURGE: &str = "SEALMQ_AZURE_PURGE";
 const SECRET: &str = "SEALMQ_AZURE_SECRET";
+const REFRESH_INTERVAL: &str = "SEALMQ_AZURE_SECRET_REFRESH_INTERVAL_S";
 
 const TLS: [Setting; 5] = tls_settings!("SEALMQ_AZURE_");
 
@@ -208,7 +209,14 @@ impl AzureSecretsConfig {
     pub const SETTINGS: &'static [&'static [Setting]] = &[
         CONNECTION,
         &TLS,
-        &[Setting::new(SECRET, Kind::Text, "the name of the secret; required")],
+        &[
+            Setting::new(SECRET, Kind::Text, "the name of the secret; required"),
+            Setting::new(
+                REFRESH_INTERVAL,
+                Kind::Seconds,
+                "how long what is known of the versions is good; 60",
+            ),
+        ],
     ];
 
     /// The configuration from the environment: [`AzureSecretsConfig::SETTINGS`].
@@ -225,7 +233,9 @@ impl AzureSecretsConfig {
     /// As [`AzureSecretsConfig::from_env`].
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
         let connection = AzureConnection::from_settings(settings)?;
-        let config = Self::new(connection, settings.required(SECRET)?);
+        let mut config = Self::new(connection, settings.required(SECRET)?);
+        config.refresh_interval =
+            settings.seconds(REFRESH_INTERVAL)?.unwrap_or(config.refresh_interval);
         config.validate()?;
         Ok(config)
     }

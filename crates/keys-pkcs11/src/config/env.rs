@@ -18,6 +18,7 @@ const READ_ONLY: &str = "SEALMQ_PKCS11_READ_ONLY";
 const RESTRICT_MECHANISMS: &str = "SEALMQ_PKCS11_RESTRICT_MECHANISMS";
 const NONCE_SOURCE: &str = "SEALMQ_PKCS11_NONCE_SOURCE";
 const MAX_SESSIONS: &str = "SEALMQ_PKCS11_MAX_SESSIONS";
+const CALL_TIMEOUT: &str = "SEALMQ_PKCS11_CALL_TIMEOUT_MS";
 
 impl Pkcs11Config {
     /// The settings that [`Pkcs11Config::from_env`] reads.
@@ -37,6 +38,7 @@ impl Pkcs11Config {
             "who makes the nonces of wraps; host",
         ),
         Setting::new(MAX_SESSIONS, Kind::Number, "sessions at a time, 1 to 64; 4"),
+        Setting::new(CALL_TIMEOUT, Kind::Milliseconds, "for a call, its session included; 10000"),
     ]];
 
     /// The configuration from the environment: [`Pkcs11Config::SETTINGS`].
@@ -76,6 +78,7 @@ impl Pkcs11Config {
             self.nonce_source = *source;
         }
         self.max_sessions = settings.number(MAX_SESSIONS)?.unwrap_or(self.max_sessions);
+        self.call_timeout = settings.milliseconds(CALL_TIMEOUT)?.unwrap_or(self.call_timeout);
         Ok(())
     }
 }

@@ -76,6 +76,8 @@ fn the_environment_describes_it() {
         (("AUTO_CREATE", "yes"), "SEALMQ_PKCS11_AUTO_CREATE"),
         (("NONCE_SOURCE", "dice"), "SEALMQ_PKCS11_NONCE_SOURCE"),
         (("MAX_SESSIONS", "many"), "SEALMQ_PKCS11_MAX_SESSIONS"),
+        (("CALL_TIMEOUT_MS", "1 s"), "SEALMQ_PKCS11_CALL_TIMEOUT_MS"),
+        (("CALL_TIMEOUT_MS", "0"), "call_timeout"),
         (("KEY_PREFIX", "a b"), "key_prefix"),
     ];
     for (change, name) in refused {

@@ -5,6 +5,7 @@ use sealmq_settings::{InvalidSetting, Kind, Setting, Settings};
 use sealmq_tls::{TlsConfig, tls_settings};
 
 use super::PostgresConfig;
+use crate::service::PostgresKeyServiceConfig;
 
 const URL: &str = "SEALMQ_POSTGRES_URL";
 const PASSWORD_FILE: &str = "SEALMQ_POSTGRES_PASSWORD_FILE";
@@ -14,6 +15,9 @@ const MAX_CONNECTIONS: &str = "SEALMQ_POSTGRES_MAX_CONNECTIONS";
 const CONNECT_TIMEOUT: &str = "SEALMQ_POSTGRES_CONNECT_TIMEOUT_MS";
 const STATEMENT_TIMEOUT: &str = "SEALMQ_POSTGRES_STATEMENT_TIMEOUT_MS";
 const REQUEST_TIMEOUT: &str = "SEALMQ_POSTGRES_REQUEST_TIMEOUT_MS";
+
+const AUTO_CREATE: &str = "SEALMQ_POSTGRES_AUTO_CREATE";
+const GRACE_PERIOD: &str = "SEALMQ_POSTGRES_GRACE_PERIOD_S";
 
 const TLS: [Setting; 5] = tls_settings!("SEALMQ_POSTGRES_");
 
@@ -75,6 +79,38 @@ impl PostgresConfig {
         ] {
             *timeout = settings.milliseconds(variable)?.unwrap_or(*timeout);
         }
+        Ok(config)
+    }
+}
+
+impl PostgresKeyServiceConfig {
+    /// The settings that [`PostgresKeyServiceConfig::from_env`] reads.
+    pub const SETTINGS: &'static [&'static [Setting]] = &[&[
+        Setting::new(AUTO_CREATE, Kind::Flag, "may create first KEKs; true"),
+        Setting::new(
+            GRACE_PERIOD,
+            Kind::Seconds,
+            "between scheduling the deletion of a KEK and destroying it; 2592000",
+        ),
+    ]];
+
+    /// The configuration from the environment: [`PostgresKeyServiceConfig::SETTINGS`].
+    ///
+    /// # Errors
+    /// `InvalidInput` names the variable or field.
+    pub fn from_env() -> Result<Self, KeyError> {
+        Self::from_settings(&Settings::from_env())
+    }
+
+    /// The configuration from [`PostgresKeyServiceConfig::SETTINGS`], wherever they are kept.
+    ///
+    /// # Errors
+    /// `InvalidInput` names the variable or field.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
+        let mut config = Self::new();
+        config.auto_create = settings.flag(AUTO_CREATE)?.unwrap_or(config.auto_create);
+        config.grace_period = settings.seconds(GRACE_PERIOD)?.unwrap_or(config.grace_period);
+        config.validate()?;
         Ok(config)
     }
 }

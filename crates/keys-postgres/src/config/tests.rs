@@ -151,3 +151,23 @@ fn a_bad_environment_is_named() {
     assert_eq!(field(with("MAX_CONNECTIONS", "many")), "SEALMQ_POSTGRES_MAX_CONNECTIONS");
     assert_eq!(field(with("CONNECT_TIMEOUT_MS", "soon")), "SEALMQ_POSTGRES_CONNECT_TIMEOUT_MS");
 }
+
+#[test]
+fn the_environment_says_how_tenants_are_treated() {
+    use crate::PostgresKeyServiceConfig;
+    let of = |pairs: &'static [(&str, &str)]| {
+        PostgresKeyServiceConfig::from_settings(&Settings::from_lookup(move |asked| {
+            let name = asked.strip_prefix("SEALMQ_POSTGRES_").unwrap();
+            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        }))
+    };
+    let expected = PostgresKeyServiceConfig::new()
+        .with_auto_create(false)
+        .with_grace_period(Duration::from_secs(86_400));
+    let all = of(&[("AUTO_CREATE", "false"), ("GRACE_PERIOD_S", "86400")]);
+    assert_eq!(all.unwrap(), expected);
+    assert_eq!(of(&[]).unwrap(), PostgresKeyServiceConfig::new());
+    assert_eq!(field(of(&[("AUTO_CREATE", "no")])), "SEALMQ_POSTGRES_AUTO_CREATE");
+    assert_eq!(field(of(&[("GRACE_PERIOD_S", "1.5")])), "SEALMQ_POSTGRES_GRACE_PERIOD_S");
+    assert_eq!(field(of(&[("GRACE_PERIOD_S", "315360001")])), "grace_period");
+}

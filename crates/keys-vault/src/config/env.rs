@@ -4,7 +4,7 @@ use sealmq_crypto_core::KeyError;
 use sealmq_settings::{InvalidSetting, Kind, Setting, Settings};
 use sealmq_tls::{TlsConfig, tls_settings};
 
-use super::{VaultConfig, VaultKvConfig, VaultTransitConfig};
+use super::{VaultConfig, VaultDatabaseConfig, VaultKvConfig, VaultTransitConfig};
 use crate::auth::{VaultAuth, VaultSecretId};
 
 const ADDR: &str = "SEALMQ_VAULT_ADDR";
@@ -29,6 +29,9 @@ const KV_MOUNT: &str = "SEALMQ_VAULT_KV_MOUNT";
 const KV_PATH: &str = "SEALMQ_VAULT_KV_PATH";
 const KV_FIELD: &str = "SEALMQ_VAULT_KV_FIELD";
 const KV_ID_PREFIX: &str = "SEALMQ_VAULT_KV_ID_PREFIX";
+
+const DATABASE_ROLE: &str = "SEALMQ_VAULT_DATABASE_ROLE";
+const DATABASE_MOUNT: &str = "SEALMQ_VAULT_DATABASE_MOUNT";
 
 const TLS: [Setting; 5] = tls_settings!("SEALMQ_VAULT_");
 
@@ -195,6 +198,37 @@ impl VaultKvConfig {
         config.mount = settings.get(KV_MOUNT).unwrap_or(config.mount);
         config.field = settings.get(KV_FIELD).unwrap_or(config.field);
         config.id_prefix = settings.get(KV_ID_PREFIX).unwrap_or(config.id_prefix);
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+impl VaultDatabaseConfig {
+    /// The settings that [`VaultDatabaseConfig::from_settings`] reads.
+    pub const SETTINGS: &'static [&'static [Setting]] = &[&[
+        Setting::new(
+            DATABASE_ROLE,
+            Kind::Text,
+            "the role of the database engine that makes user and password; required",
+        ),
+        Setting::new(DATABASE_MOUNT, Kind::Text, "the mount of the engine; database"),
+    ]];
+
+    /// The configuration from the environment: [`VaultDatabaseConfig::SETTINGS`].
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the variable or field.
+    pub fn from_env() -> Result<Self, KeyError> {
+        Self::from_settings(&Settings::from_env())
+    }
+
+    /// The configuration from [`VaultDatabaseConfig::SETTINGS`], wherever they are kept.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the variable or field.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, KeyError> {
+        let mut config = Self::new(settings.required(DATABASE_ROLE)?);
+        config.mount = settings.get(DATABASE_MOUNT).unwrap_or(config.mount);
         config.validate()?;
         Ok(config)
     }

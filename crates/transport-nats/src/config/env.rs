@@ -24,34 +24,39 @@ const CONSUMER: &str = "SEALMQ_NATS_CONSUMER";
 const QUEUE_GROUP: &str = "SEALMQ_NATS_QUEUE_GROUP";
 const CREATE_QUEUES: &str = "SEALMQ_NATS_CREATE_QUEUES";
 
+const CONNECTION: [Setting; 10] = [
+    Setting::new(
+        URL,
+        Kind::List,
+        "the servers of one cluster, nats://host:port or tls://host:port; required",
+    ),
+    Setting::new(TOKEN, Kind::Secret, "a token"),
+    Setting::new(USER, Kind::Text, "a user, with the password"),
+    Setting::new(PASSWORD, Kind::Secret, "the user's password"),
+    Setting::new(NKEY_SEED, Kind::Secret, "the seed of an NKey"),
+    Setting::new(CREDS_FILE, Kind::Path, "a .creds file"),
+    Setting::new(CONNECT_TIMEOUT, Kind::Milliseconds, "for a connection; 5000"),
+    Setting::new(REQUEST_TIMEOUT, Kind::Milliseconds, "for an answer; 5000"),
+    Setting::new(TLS_FIRST, Kind::Flag, "encrypts before the server speaks; false"),
+    Setting::new(DOMAIN, Kind::Text, "the JetStream domain; none"),
+];
+
+const QUEUES: [Setting; 5] = [
+    Setting::new(STREAM_PREFIX, Kind::Text, "how names of streams begin; sealmq-"),
+    Setting::new(SUBJECT_PREFIX, Kind::Text, "how subjects begin; sealmq"),
+    Setting::new(CONSUMER, Kind::Text, "the durable consumer of each stream; sealmq"),
+    Setting::new(QUEUE_GROUP, Kind::Text, "the queue group on core NATS; sealmq"),
+    Setting::new(CREATE_QUEUES, Kind::Flag, "makes missing queues on first use; false"),
+];
+
 const TLS: [Setting; 5] = tls_settings!("SEALMQ_NATS_");
 
 impl NatsConfig {
     /// The settings that [`NatsConfig::from_env`] reads.
-    pub const SETTINGS: &'static [&'static [Setting]] = &[
-        &[
-            Setting::new(
-                URL,
-                Kind::List,
-                "the servers of one cluster, nats://host:port or tls://host:port; required",
-            ),
-            Setting::new(TOKEN, Kind::Secret, "a token"),
-            Setting::new(USER, Kind::Text, "a user, with the password"),
-            Setting::new(PASSWORD, Kind::Secret, "the user's password"),
-            Setting::new(NKEY_SEED, Kind::Secret, "the seed of an NKey"),
-            Setting::new(CREDS_FILE, Kind::Path, "a .creds file"),
-            Setting::new(CONNECT_TIMEOUT, Kind::Milliseconds, "for a connection; 5000"),
-            Setting::new(REQUEST_TIMEOUT, Kind::Milliseconds, "for an answer; 5000"),
-            Setting::new(TLS_FIRST, Kind::Flag, "encrypts before the server speaks; false"),
-            Setting::new(DOMAIN, Kind::Text, "the JetStream domain; none"),
-            Setting::new(STREAM_PREFIX, Kind::Text, "how names of streams begin; sealmq-"),
-            Setting::new(SUBJECT_PREFIX, Kind::Text, "how subjects begin; sealmq"),
-            Setting::new(CONSUMER, Kind::Text, "the durable consumer of each stream; sealmq"),
-            Setting::new(QUEUE_GROUP, Kind::Text, "the queue group on core NATS; sealmq"),
-            Setting::new(CREATE_QUEUES, Kind::Flag, "makes missing queues on first use; false"),
-        ],
-        &TLS,
-    ];
+    pub const SETTINGS: &'static [&'static [Setting]] = &[&CONNECTION, &QUEUES, &TLS];
+
+    /// Those of them that are about the connection: [`NatsConfig::connection_from_settings`].
+    pub const CONNECTION_SETTINGS: &'static [&'static [Setting]] = &[&CONNECTION, &TLS];
 
     /// The configuration from the environment: [`NatsConfig::SETTINGS`].
     ///
@@ -71,7 +76,18 @@ impl NatsConfig {
         Ok(config)
     }
 
-    fn read(settings: &Settings<'_>) -> Result<Self, InvalidSetting> {
+    /// The configuration from [`NatsConfig::CONNECTION_SETTINGS`], for a connection that carries
+    /// no queue: a [`NatsConnection`](crate::NatsConnection).
+    ///
+    /// # Errors
+    /// As [`NatsConfig::from_env`].
+    pub fn connection_from_settings(settings: &Settings<'_>) -> Result<Self, TransportError> {
+        let config = Self::read_connection(settings)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn read_connection(settings: &Settings<'_>) -> Result<Self, InvalidSetting> {
         let urls = settings.required(URL)?;
         let mut urls = urls.split(',').map(str::trim);
         let mut config = Self::new(urls.next().unwrap_or_default());
@@ -80,6 +96,17 @@ impl NatsConfig {
         config.tls = TlsConfig::from_settings(settings, &TLS)?;
         config.tls_first = settings.flag(TLS_FIRST)?.unwrap_or_default();
         config.domain = settings.get(DOMAIN);
+        for (variable, timeout) in [
+            (CONNECT_TIMEOUT, &mut config.connect_timeout),
+            (REQUEST_TIMEOUT, &mut config.request_timeout),
+        ] {
+            *timeout = settings.milliseconds(variable)?.unwrap_or(*timeout);
+        }
+        Ok(config)
+    }
+
+    fn read(settings: &Settings<'_>) -> Result<Self, InvalidSetting> {
+        let mut config = Self::read_connection(settings)?;
         for (variable, name) in [
             (STREAM_PREFIX, &mut config.stream_prefix),
             (SUBJECT_PREFIX, &mut config.subject_prefix),
@@ -89,12 +116,6 @@ impl NatsConfig {
             if let Some(value) = settings.get(variable) {
                 *name = value;
             }
-        }
-        for (variable, timeout) in [
-            (CONNECT_TIMEOUT, &mut config.connect_timeout),
-            (REQUEST_TIMEOUT, &mut config.request_timeout),
-        ] {
-            *timeout = settings.milliseconds(variable)?.unwrap_or(*timeout);
         }
         if settings.flag(CREATE_QUEUES)?.unwrap_or_default() {
             config.provisioning = NatsProvisioning::OnDemand(NatsQueueSettings::default());

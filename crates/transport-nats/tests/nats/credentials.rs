@@ -71,9 +71,9 @@ async fn a_creds_file_opens_the_door_and_that_of_a_stranger_does_not() {
     let cut_off = with("cut-off.creds", &known.creds[..known.creds.len() - 60]);
     let refused = reach(cut_off).await.unwrap_err();
     assert!(!crate::support::chain(&refused).contains(&known.seed));
-    assert_eq!(invalid_field::<()>(Err(refused)), "credentials");
+    assert_eq!(invalid_field::<()>(Err(refused)), "creds_file");
     let missing = config_of(&server).with_credentials(NatsCredentials::file("/no/such.creds"));
-    assert_eq!(invalid_field(reach(missing).await), "credentials");
+    assert_eq!(invalid_field(reach(missing).await), "creds_file");
 }
 
 #[tokio::test]
