@@ -218,3 +218,32 @@ mod with_servers {
         }
     }
 }
+
+#[cfg(feature = "pkcs11")]
+#[test]
+fn an_hsm_that_refuses_the_pin_is_reported_without_it() {
+    use sealmq_test_kit::SoftHsm;
+
+    let softhsm = SoftHsm::new(&["config"]);
+    let check = |pin: &str| {
+        let scratch = Scratch::new();
+        let text = format!(
+            "environment = 'test'\n[transport]\nkind = 'memory'\n[[keys]]\nkind = 'pkcs11'\n\
+             alias = 'main'\nmodule = {:?}\ntoken_label = 'config'\npin = {{ env = 'PIN' }}\n\
+             [crypto]\npolicy = 'opt-in'\n[queues.orders]\n",
+            SoftHsm::module(),
+        );
+        let file = scratch.file("sealmq.toml", text);
+        let mut check = program();
+        check.args(["config", "check", &file, "--verbose"]).env("PIN", pin);
+        check.env("SOFTHSM2_CONF", softhsm.folder().join("softhsm2.conf"));
+        run(check.env("RUST_LOG", "sealmq=trace"), b"")
+    };
+    let control = check(SoftHsm::PIN);
+    assert!(control.assert_ok().contains("✓ keys[0]"), "{}", control.stdout);
+    assert!(!format!("{}{}", control.stdout, control.stderr).contains(SoftHsm::PIN));
+    let refused = check(MARKER);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(refused.stdout.contains("✗ keys[0]"), "{}", refused.stdout);
+    assert_hidden(&refused, "pkcs11");
+}

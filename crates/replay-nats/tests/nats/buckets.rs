@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sealmq_crypto_core::{ReplayGuard, Reservation};
+use sealmq_replay_nats::async_nats::jetstream::Context as Jetstream;
 use sealmq_replay_nats::async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use sealmq_replay_nats::{NatsReplayConfig, NatsReplayErrorKind, NatsReplayGuard};
 use sealmq_test_kit::NatsServer;
@@ -55,6 +56,21 @@ async fn guards_that_make_the_bucket_at_the_same_time_share_it() {
     assert_eq!(kind(longer.open().await), too_short);
 }
 
+/// Makes a stream of the name of one that was just deleted: the server removes its files after it
+/// has answered, and may find them still there.
+async fn create(jetstream: &Jetstream, stream: Config) {
+    for _ in 0..100 {
+        match jetstream.create_stream(stream.clone()).await {
+            Ok(_) => return,
+            Err(error) => {
+                assert!(error.to_string().contains("error creating store"), "{error}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    panic!("the stream is not made");
+}
+
 #[tokio::test]
 async fn a_bucket_that_would_forget_is_refused_with_the_field() {
     let server = NatsServer::start().await;
@@ -71,13 +87,13 @@ async fn a_bucket_that_would_forget_is_refused_with_the_field() {
     for (field, spoil) in bad {
         let mut spoilt = good.clone();
         spoil(&mut spoilt);
-        jetstream.create_stream(spoilt).await.unwrap();
+        create(&jetstream, spoilt).await;
         let guard = NatsReplayGuard::new(jetstream.clone(), config()).unwrap();
         assert_eq!(kind(guard.open().await), NatsReplayErrorKind::InvalidInput { field });
         assert!(guard.reserve(&nonce(1), &by("copy-1"), HOUR, HOUR).await.is_err());
         jetstream.delete_key_value(BUCKET).await.unwrap();
     }
-    jetstream.create_stream(Config { max_age: Duration::ZERO, ..good }).await.unwrap();
+    create(&jetstream, Config { max_age: Duration::ZERO, ..good }).await;
     let guard = NatsReplayGuard::new(jetstream.clone(), config()).unwrap();
     assert_eq!(reserve(&guard, 1, "copy-1").await, Reservation::Granted, "it never forgets");
     let three = NatsReplayGuard::new(jetstream, config().with_replicas(3)).unwrap();
