@@ -84,7 +84,7 @@ impl Call {
         use KeyErrorKind as K;
         let kind = match meaning {
             M::NotFound | M::Shredded => K::KeyNotFound,
-            M::Denied => K::Denied,
+            M::Denied | M::Forbidden => K::Denied,
             M::Disabled => K::Disabled,
             M::Throttled => K::Throttled { retry_after },
             M::Unavailable => K::Unavailable,

@@ -8,7 +8,7 @@ use sealmq_keys_azure::{AzureKeyVaultService, AzureSecretsConfig, AzureSecretsPr
 use crate::support::{ALL, VAULT, config, connection, context, counts, key_of, tenant, unique};
 
 /// Each fault, what it comes to, and whether the vault sent an answer of its own.
-fn faults() -> Vec<(&'static str, KeyErrorKind)> {
+pub(crate) fn faults() -> Vec<(&'static str, KeyErrorKind)> {
     use KeyErrorKind as K;
     vec![
         (
@@ -31,12 +31,12 @@ fn faults() -> Vec<(&'static str, KeyErrorKind)> {
     ]
 }
 
-async fn arm(fault: &str, operation: &str, name: &str) {
+pub(crate) async fn arm(fault: &str, operation: &str, name: &str) {
     let json = format!(r#"{{{fault}, "operation": "{operation}", "name": "{name}"}}"#);
     VAULT.admin().request("POST", "/faults", &json).await.unwrap();
 }
 
-async fn answered(operation: &str, name: &str) -> u64 {
+pub(crate) async fn answered(operation: &str, name: &str) -> u64 {
     let counts = counts(operation, name).await;
     counts.iter().filter(|(status, _)| *status != "401").filter_map(|(_, n)| n.as_u64()).sum()
 }

@@ -9,6 +9,7 @@
 
 mod attacks;
 mod faults;
+mod health;
 mod hosts;
 mod identities;
 mod interop;
