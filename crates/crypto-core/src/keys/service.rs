@@ -170,8 +170,8 @@ pub trait KeyManagementService: Send + Sync {
     /// answer. Whether a key can be used is not asked.
     ///
     /// # Errors
-    /// `Denied` when the service does not know the caller, or one side distrusts the other;
-    /// `Unavailable` and `Throttled` are retryable.
+    /// `Denied` when the service does not know the caller; `Unavailable` and `Throttled` are
+    /// retryable.
     async fn health(&self) -> Result<(), KeyError> {
         Ok(())
     }

@@ -19,4 +19,5 @@ mod policies;
 mod secrecy;
 mod secrets;
 mod support;
+mod tls;
 mod token_refresh;

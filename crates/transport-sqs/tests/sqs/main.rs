@@ -18,3 +18,4 @@ mod requests;
 mod sending;
 mod settling;
 mod support;
+mod tls;
