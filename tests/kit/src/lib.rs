@@ -6,7 +6,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod admin_side;
+pub mod aws_identities;
 mod certificates;
+mod child;
 mod environment;
 mod http_proxy;
 mod key_vault;
@@ -16,6 +18,7 @@ mod postgres_server;
 mod postgres_tls_proxy;
 mod softhsm;
 mod tcp_proxy;
+mod timestamp;
 mod tls_doors;
 mod tls_proxy;
 mod vault;
@@ -24,6 +27,7 @@ mod vault_node;
 
 pub use admin_side::AdminSide;
 pub use certificates::Authority;
+pub use child::{child_of, said_by};
 pub use environment::{free_port, required};
 pub use http_proxy::{Answer, HttpProxy, Request};
 pub use key_vault::KeyVault;

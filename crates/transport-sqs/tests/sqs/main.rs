@@ -12,6 +12,7 @@ mod dead_letters;
 mod failures;
 mod fifo;
 mod groups;
+mod identities;
 mod polling;
 mod receiving;
 mod requests;

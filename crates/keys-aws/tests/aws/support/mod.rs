@@ -1,7 +1,6 @@
 //! What the tests share: services, keys of their own, the vendor's client.
 
 pub(crate) mod proxy;
-pub(crate) mod stand_in;
 
 use std::process::Command;
 
