@@ -6,7 +6,8 @@ use sealmq_crypto_core::{KeyErrorKind, KeyManagementService};
 use sealmq_keys_aws::{AwsKmsConfig, AwsKmsService};
 use sealmq_test_kit::{Answer, HttpProxy, free_port};
 
-use crate::support::proxy::{count, faults, refused};
+use crate::faults::TIMEOUTS;
+use crate::support::proxy::{count, faults, is_slow, refused};
 use crate::support::{
     address, connection, context, key, kms_endpoint, operator, service, tenant, unique,
 };
@@ -56,12 +57,16 @@ async fn keys_of_tenants_are_asked_for_once_they_were_met() {
 #[tokio::test]
 async fn a_refusal_to_who_is_known_is_healthy_and_any_other_failure_is_not() {
     let proxy = HttpProxy::before(address(&kms_endpoint())).await;
-    let connection = connection(&proxy.url()).with_request_timeout(Duration::from_millis(800));
-    let config = AwsKmsConfig::shared([key().await]).with_connection(connection);
-    let kms = AwsKmsService::connect(&config).await.unwrap();
+    let key = key().await;
+    let [hasty, patient] = TIMEOUTS.map(|timeout| {
+        let connection = connection(&proxy.url()).with_request_timeout(timeout);
+        AwsKmsConfig::shared([key.as_str()]).with_connection(connection)
+    });
+    let hasty = AwsKmsService::connect(&hasty).await.unwrap();
+    let patient = AwsKmsService::connect(&patient).await.unwrap();
     for code in ["AccessDeniedException", "NotFoundException"] {
         proxy.answer(|_| true, refused(400, code, "not for you"));
-        kms.health().await.unwrap();
+        patient.health().await.unwrap();
     }
     let others = [
         ("an unknown key", refused(400, "UnrecognizedClientException", "no"), KeyErrorKind::Denied),
@@ -71,6 +76,7 @@ async fn a_refusal_to_who_is_known_is_healthy_and_any_other_failure_is_not() {
     for (name, answer, kind) in faults.chain(others) {
         let before = proxy.requests().len();
         proxy.answer(|_| true, answer);
+        let kms = if is_slow(name) { &hasty } else { &patient };
         let error = kms.health().await.unwrap_err();
         assert_eq!(error.kind(), &kind, "{name}: {error:?}");
         assert_eq!(proxy.requests().len(), before + 1, "{name}: one attempt");

@@ -31,6 +31,7 @@ async fn child_of_these_tests() {
     let (traces, guard) = traces::start();
     let connection =
         AwsConnection::new().with_endpoint_url(std::env::var("CHILD_SERVICE").unwrap());
+    let connection = connection.with_request_timeout(Duration::from_secs(60));
     let config = AwsKmsConfig::shared([key]).with_connection(connection);
     let service = AwsKmsService::connect(&config).await.unwrap();
     let called = if std::env::var("CHILD_GOES_ON").is_ok() {

@@ -72,7 +72,7 @@ impl Server {
             .collect();
         let program = "import json, sys, time, urllib.request, boto3\n\
             u = sys.argv[1]\n\
-            for _ in range(100):\n\
+            for _ in range(1200):\n\
             \x20   try: urllib.request.urlopen(u + '/moto-api/'); break\n\
             \x20   except OSError: time.sleep(0.1)\n\
             a = dict(endpoint_url=u, region_name='us-east-1', aws_access_key_id='x', aws_secret_access_key='y')\n\

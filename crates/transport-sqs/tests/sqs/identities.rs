@@ -26,7 +26,7 @@ async fn child_of_these_tests() {
     let Ok(folder) = std::env::var("CHILD_FOLDER") else { return };
     let (folder, queue) = (Path::new(&folder), std::env::var("CHILD_QUEUE").unwrap());
     let config = SqsConfig::new().with_endpoint_url(std::env::var("CHILD_SERVICE").unwrap());
-    let config = config.with_request_timeout(20 * SECOND).with_poll_wait(SECOND);
+    let config = config.with_request_timeout(60 * SECOND).with_poll_wait(SECOND);
     let transport = SqsTransport::connect(&config).await.unwrap();
     let stopped = || folder.join("stop").exists();
     let done = if std::env::var("CHILD_GOES_ON").is_ok() {
