@@ -57,8 +57,8 @@ impl Call {
             }
             Cause::Unreadable(status) => meaning("", "", Some(status)),
             Cause::Unbuildable => M::Invalid,
-            Cause::NoCredentials | Cause::Distrust(_) => M::Denied,
-            Cause::NoAnswer => M::Unavailable,
+            Cause::NoCredentials => M::Denied,
+            Cause::Distrust(_) | Cause::NoAnswer => M::Unavailable,
         };
         let (shown, error) = (shown(code, message), self.error(meaning, failure.retry_after));
         Failed { meaning, error: error.with_source(failure.source(shown)) }
@@ -68,7 +68,7 @@ impl Call {
         use KeyErrorKind as K;
         let kind = match meaning {
             M::NotFound | M::Shredded => K::KeyNotFound,
-            M::Denied => K::Denied,
+            M::Denied | M::Forbidden => K::Denied,
             M::Disabled => K::Disabled,
             M::Throttled => K::Throttled { retry_after },
             M::Unavailable => K::Unavailable,

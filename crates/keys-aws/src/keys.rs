@@ -151,6 +151,12 @@ impl Keys {
         resolved.insert(alias.to_owned(), key.to_owned());
     }
 
+    /// Some key that was met.
+    pub(crate) fn any_met(&self) -> Option<String> {
+        let resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        resolved.values().next().cloned()
+    }
+
     /// What KMS says of a key, if it is there.
     pub(crate) async fn describe(&self, name: &str) -> Result<Option<Described>, KeyError> {
         let call = Call::new(format!("describing {name}"), "keys");

@@ -29,6 +29,8 @@ mod client;
 mod config;
 mod error;
 #[cfg(feature = "kms")]
+mod health;
+#[cfg(feature = "kms")]
 mod keys;
 #[cfg(feature = "kms")]
 mod lifecycle;

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::client;
 use crate::config::{AwsKmsConfig, KmsKeys};
 use crate::error::{Call, Failed, Meaning, malformed};
+use crate::health;
 use crate::keys::{Keys, same_key};
 use crate::lifecycle::Lifecycle;
 use crate::wrapped::{self, MAX_WRAPPED_LEN};
@@ -44,6 +45,8 @@ use crate::wrapped::{self, MAX_WRAPPED_LEN};
 /// - A shredded tenant is refused at once, and its keys are gone for good when the waiting period
 ///   ends; until then an operator can bring them back (`CancelKeyDeletion`).
 /// - One attempt each; several calls where a version is met for the first time.
+/// - `health` is one `DescribeKey`, a request that KMS charges for like any other. A refusal by a
+///   policy counts as healthy: KMS answers, and knows the caller.
 /// - The SDK's own buffers of requests and answers are freed without being overwritten.
 #[derive(Clone)]
 pub struct AwsKmsService {
@@ -237,6 +240,10 @@ impl KeyManagementService for AwsKmsService {
 
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
         self.inner.lifecycle.delete(tenant).await
+    }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        health::check(&self.inner.keys).await
     }
 }
 

@@ -54,7 +54,6 @@ impl Call {
             (ErrorKind::Credential, Told { status, .. }) if !told.by_transport => {
                 of_credential(*status, told.cause_may_pass)
             }
-            (_, Told { distrust: true, .. }) => M::Denied,
             (_, Told { status: Some(status), code, .. }) => {
                 match of_vault(code.as_deref().unwrap_or_default(), *status) {
                     M::Invalid => self.refused,
@@ -84,7 +83,7 @@ impl Call {
         use KeyErrorKind as K;
         let kind = match meaning {
             M::NotFound | M::Shredded => K::KeyNotFound,
-            M::Denied => K::Denied,
+            M::Denied | M::Forbidden => K::Denied,
             M::Disabled => K::Disabled,
             M::Throttled => K::Throttled { retry_after },
             M::Unavailable => K::Unavailable,
@@ -104,7 +103,6 @@ struct Told {
     retry_after: Option<Duration>,
     /// The transport said it, whatever the SDK made of it.
     by_transport: bool,
-    distrust: bool,
     /// Something on the way to a token failed that may not fail again.
     cause_may_pass: bool,
 }
@@ -116,7 +114,6 @@ impl Told {
         while let Some(cause) = next {
             if let Some(no_answer) = cause.downcast_ref::<NoAnswer>() {
                 told.by_transport = true;
-                told.distrust = no_answer.distrust;
                 told.message = Some(no_answer.reason.clone());
             }
             if let Some(error) = cause.downcast_ref::<azure_core::Error>() {

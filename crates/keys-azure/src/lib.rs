@@ -22,6 +22,7 @@ mod client;
 mod config;
 mod error;
 mod first_use;
+mod health;
 mod key_name;
 mod lifecycle;
 mod provider;

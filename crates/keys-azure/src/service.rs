@@ -17,7 +17,7 @@ use crate::first_use::FirstUse;
 use crate::random::{random_bytes, random_key};
 use crate::versions::{Counted, parse_id, show_id};
 use crate::wrapped::{self, Head, MAX_WRAPPED_LEN, Scheme, WrappedForm};
-use crate::{lifecycle, tombstone};
+use crate::{health, lifecycle, tombstone};
 
 /// A vault or managed HSM whose keys wrap DEKs.
 ///
@@ -36,7 +36,8 @@ use crate::{lifecycle, tombstone};
 /// - A shredded tenant leaves a disabled key behind, named like its key and `-shredded`: while
 ///   that is there, the tenant is refused.
 /// - Requests: a DEK is made by two, one of which lists versions in pages of 25; it is unwrapped
-///   by one.
+///   by one. `health` is one, a list of one version; a refusal by a policy or role counts as
+///   healthy: the vault answers, and knows the caller.
 #[derive(Clone)]
 pub struct AzureKeyVaultService {
     inner: std::sync::Arc<Inner>,
@@ -202,6 +203,10 @@ impl KeyManagementService for AzureKeyVaultService {
             Some(key) => lifecycle::shred(&self.inner.keys, &key, self.inner.config.purge).await,
             None => Ok(()), // it never had one
         }
+    }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        health::check(&self.inner.keys, self.inner.config.any_key()).await
     }
 }
 

@@ -28,6 +28,7 @@
 mod client;
 mod config;
 mod error;
+mod health;
 mod keks;
 mod key_label;
 mod module;

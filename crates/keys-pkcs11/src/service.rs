@@ -13,6 +13,7 @@ use sealmq_crypto_core::{
 use crate::client::Pkcs11Client;
 use crate::config::Pkcs11Config;
 use crate::error::{Failure, malformed};
+use crate::health;
 use crate::key_label::key_label;
 use crate::on_token::{OnToken, Settings};
 use crate::random::random_key;
@@ -157,6 +158,11 @@ impl KeyManagementService for Pkcs11Service {
 
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
         self.with_tenant(tenant, |on_token| on_token.shred()).await
+    }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        let prefix = Arc::clone(&self.settings.key_prefix);
+        self.client.run(move |session, token| health::check(session, token, &prefix)).await
     }
 }
 

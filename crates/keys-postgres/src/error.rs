@@ -76,7 +76,7 @@ pub(crate) fn sql(operation: &'static str, error: tokio_postgres::Error) -> KeyE
     let said = error.to_string();
     let is_about_types = ["error serializing", "error deserializing", "invalid column"];
     if let Some(why) = distrust(&error) {
-        return KeyError::new(K::Denied, format!("{operation}: {why}")).with_source(error);
+        return KeyError::new(K::Unavailable, format!("{operation}: {why}")).with_source(error);
     }
     let kind = if is_about_types.iter().any(|text| said.starts_with(text)) {
         K::Malformed // a column is of another type: these are not this crate's tables
@@ -102,8 +102,8 @@ pub(crate) fn is_right_missing(error: &KeyError) -> bool {
     sqlstate_of(error) == Some("42501")
 }
 
-/// Why trying again does not mend a failure: TLS that the server does not speak, or a certificate
-/// that one of the sides does not accept.
+/// Why there is no TLS: the server does not speak it, or one of the sides does not accept the
+/// certificate of the other.
 fn distrust(error: &tokio_postgres::Error) -> Option<String> {
     const NO_TLS: &str = "server does not support TLS";
     let refused = || Refusal::of(error).map(|refusal| refusal.to_string());

@@ -7,7 +7,8 @@ use std::iter;
 use rustls::AlertDescription as Alert;
 use rustls::CertificateError as Bad;
 
-/// Which side does not trust the other, and why: trying again will not help.
+/// Which side does not trust the other, and why. It passes when a certificate is renewed, and no
+/// sooner.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -80,11 +81,6 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Whether we distrust the server's certificate, or it does ours: trying again will not help.
-pub fn distrusts(error: &(dyn Error + 'static)) -> bool {
-    Refusal::of(error).is_some()
-}
-
 /// The error and what is behind it; an I/O error hides its payload from `source`.
 pub fn causes<'a>(
     error: &'a (dyn Error + 'static),
@@ -107,7 +103,7 @@ mod tests {
         let refused = rustls::Error::InvalidCertificate(Bad::UnknownIssuer);
         let nested = io::Error::other(io::Error::other(refused));
         assert_eq!(Refusal::of(&nested), Some(Refusal::UnknownAuthority));
-        assert!(!distrusts(&io::Error::other("connection reset")));
+        assert_eq!(Refusal::of(&io::Error::other("connection reset")), None);
     }
 
     #[test]

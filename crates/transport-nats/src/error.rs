@@ -14,7 +14,7 @@ pub(crate) fn connecting(error: async_nats::ConnectError) -> TransportError {
     let kind = match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => Kind::Denied,
         ConnectErrorKind::ServerParse => Kind::InvalidInput { field: "url" },
-        _ if refusal.is_some() || refuses_credentials(&error) => Kind::Denied,
+        _ if refuses_credentials(&error) => Kind::Denied,
         _ => Kind::Unavailable,
     };
     let context = refusal.map_or("connecting".to_owned(), |why| format!("connecting: {why}"));

@@ -66,8 +66,8 @@ impl NatsTransport {
     /// Connects within the connect timeout of the configuration.
     ///
     /// # Errors
-    /// `InvalidInput` before any I/O, `Denied` for refused credentials or certificates,
-    /// `Unavailable`.
+    /// `InvalidInput` before any I/O, `Denied` for refused credentials, `Unavailable`: also for a
+    /// refused certificate, and then it says which.
     pub async fn connect(config: &NatsConfig) -> Result<Self, TransportError> {
         Ok(Self { jetstream: Arc::new(JetStream::open(config).await?) })
     }

@@ -79,12 +79,8 @@ fn open_error(error: OpenError, context: &str) -> TransportError {
     }
 }
 
-/// A certificate that one side does not trust is `Denied`, anything else `Unavailable`.
 fn io_error(error: io::Error, context: &str) -> TransportError {
-    match Refusal::of(&error) {
-        Some(refusal) => {
-            TransportError::new(Kind::Denied, format!("{context}: {refusal}")).with_source(error)
-        }
-        None => TransportError::new(Kind::Unavailable, context).with_source(error),
-    }
+    let refusal = Refusal::of(&error);
+    let context = refusal.map_or(context.to_owned(), |refusal| format!("{context}: {refusal}"));
+    TransportError::new(Kind::Unavailable, context).with_source(error)
 }

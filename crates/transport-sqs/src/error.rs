@@ -49,8 +49,8 @@ impl Call {
             }
             Cause::Unreadable(status) => meaning("", "", Some(status)),
             Cause::Unbuildable => M::Invalid,
-            Cause::NoCredentials | Cause::Distrust(_) => M::Denied,
-            Cause::NoAnswer => M::Unavailable,
+            Cause::NoCredentials => M::Denied,
+            Cause::Distrust(_) | Cause::NoAnswer => M::Unavailable,
         };
         let (shown, error) = (shown(code, message), self.error(meaning, failure.retry_after));
         error.with_source(failure.source(shown))

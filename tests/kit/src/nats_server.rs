@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use crate::{Authority, free_port, required};
 
 /// How long a server has to come up, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running server with `JetStream`. Dropping it stops it and removes its folder.
 #[derive(Debug)]

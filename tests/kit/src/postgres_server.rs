@@ -16,7 +16,7 @@ use crate::{free_port, required};
 const PASSWORD: &str = "postgres-of-one-test";
 
 /// How long a server has to come up, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A running server without TLS. Dropping it kills it and removes its folder.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl PostgresServer {
     /// # Panics
     /// When it does not come up.
     pub async fn start() -> Self {
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let folder = tempfile::tempdir().unwrap();
         let password = folder.path().join("password");
         fs::write(&password, PASSWORD).unwrap();
         let mut init = command("initdb");
@@ -40,6 +40,7 @@ impl PostgresServer {
         init.args(["-U", "postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"]);
         let made = init.stdout(Stdio::null()).status().await.unwrap();
         assert!(made.success(), "initdb succeeds");
+        let port = free_port();
         let child = spawn(folder.path(), port);
         let mut server = Self { child, port, folder };
         server.wait_until_up().await;

@@ -1,12 +1,12 @@
 //! TLS before a PostgreSQL that has none: it answers the request for TLS, and then ends it.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Authority;
-use crate::tls_proxy::acceptor;
+use crate::tls_proxy::{acceptor, pass};
 
 /// The request for TLS as PostgreSQL's protocol has it: length 8 and a code.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -31,7 +31,19 @@ impl PostgresTlsProxy {
         clients: Option<&Authority>,
     ) -> Self {
         let (certificate, key) = authority.sign_for("postgres", hosts);
-        let acceptor = acceptor(&certificate, &key, clients);
+        Self::with_certificate(server, (&certificate, &key), clients).await
+    }
+
+    /// The same with this certificate and key, PEM.
+    ///
+    /// # Panics
+    /// When they are no PEM, or there is no port left to listen to.
+    pub async fn with_certificate(
+        server: impl Into<String>,
+        (certificate, key): (&str, &str),
+        clients: Option<&Authority>,
+    ) -> Self {
+        let acceptor = acceptor(certificate, key, clients);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let running = tokio::spawn(serve(listener, acceptor, server.into()));
@@ -57,12 +69,10 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, server: String) {
             let mut request = [0; SSL_REQUEST.len()];
             client.read_exact(&mut request).await?;
             if request != SSL_REQUEST {
-                return Ok((0, 0)); // in the clear: the connection is closed
+                return Ok(()); // in the clear: the connection is closed
             }
             client.write_all(b"S").await?;
-            let mut client = acceptor.accept(client).await?;
-            let mut upstream = TcpStream::connect(server).await?;
-            copy_bidirectional(&mut client, &mut upstream).await
+            pass(client, &acceptor, server).await
         });
     }
 }

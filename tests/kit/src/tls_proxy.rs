@@ -83,10 +83,25 @@ pub(crate) fn acceptor(certificate: &str, key: &str, clients: Option<&Authority>
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, server: String) {
     while let Ok((client, _)) = listener.accept().await {
         let (acceptor, server) = (acceptor.clone(), server.clone());
-        tokio::spawn(async move {
-            let mut client = acceptor.accept(client).await?;
-            let mut upstream = TcpStream::connect(server).await?;
-            copy_bidirectional(&mut client, &mut upstream).await
-        });
+        tokio::spawn(async move { pass(client, &acceptor, server).await });
     }
+}
+
+/// Ends the TLS of a client, and passes on what it says.
+pub(crate) async fn pass(
+    client: TcpStream,
+    acceptor: &TlsAcceptor,
+    server: String,
+) -> std::io::Result<()> {
+    let mut client = match acceptor.accept(client).into_fallible().await {
+        Ok(client) => client,
+        Err((error, mut refused)) => {
+            // Who is refused gets to read why: a connection that is closed with something unread
+            // is reset, and what was said last may be lost.
+            tokio::io::copy(&mut refused, &mut tokio::io::sink()).await?;
+            return Err(error);
+        }
+    };
+    let mut upstream = TcpStream::connect(server).await?;
+    copy_bidirectional(&mut client, &mut upstream).await.map(drop)
 }

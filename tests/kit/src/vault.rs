@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use crate::{free_port, required};
 
 /// How long a server has to come up, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Somebody with a token, who makes mounts, policies and tokens over HTTP without TLS.
 #[derive(Debug, Clone)]

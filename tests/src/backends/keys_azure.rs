@@ -13,7 +13,7 @@ use sealmq_keys_azure::{
     AzureSecretsProvider, KekKind, TlsConfig,
 };
 use sealmq_keys_local::MemoryKeyring;
-use sealmq_test_kit::KeyVault;
+use sealmq_test_kit::{KeyVault, free_port};
 use uuid::Uuid;
 
 use crate::keys::kms::{BadForm, KmsBackend, KmsHarness};
@@ -78,7 +78,11 @@ struct KmsOnVault {
 
 impl KmsOnVault {
     fn config(&self, prefix: &str) -> AzureKeyVaultConfig {
-        let config = AzureKeyVaultConfig::per_tenant(self.connection.clone(), prefix)
+        self.config_of(self.connection.clone(), prefix)
+    }
+
+    fn config_of(&self, connection: AzureConnection, prefix: &str) -> AzureKeyVaultConfig {
+        let config = AzureKeyVaultConfig::per_tenant(connection, prefix)
             .with_auto_create(true)
             .with_kind(KekKind::Rsa { bits: 2048, hsm: false });
         match self.wraps {
@@ -103,6 +107,13 @@ impl KmsHarness for KmsOnVault {
 
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         let config = self.config("contract").with_auto_create(false);
+        Ok(Arc::new(AzureKeyVaultService::new(config)?))
+    }
+
+    async fn client_of_a_service_that_is_down(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
+        let mut connection = self.connection.clone();
+        connection.vault_url = format!("https://127.0.0.1:{}", free_port());
+        let config = self.config_of(connection, "contract");
         Ok(Arc::new(AzureKeyVaultService::new(config)?))
     }
 

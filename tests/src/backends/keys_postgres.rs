@@ -13,7 +13,7 @@ use sealmq_keys_postgres::{
     MasterKey, MasterKeys, PostgresClient, PostgresConfig, PostgresDekStore, PostgresKeyService,
     PostgresKeyServiceConfig, migrate,
 };
-use sealmq_test_kit::required;
+use sealmq_test_kit::{free_port, required};
 use uuid::Uuid;
 
 use crate::keys::kms::{BadForm, KmsBackend, KmsHarness};
@@ -55,10 +55,14 @@ impl Place {
 
     /// A service with connections of its own.
     fn service(&self, auto_create: bool) -> CaseResult<PostgresKeyService> {
+        self.service_on(self.connect()?, auto_create)
+    }
+
+    fn service_on(&self, db: PostgresClient, auto_create: bool) -> CaseResult<PostgresKeyService> {
         let key = EncryptionKey::from_slice(self.master.expose_secret())?;
         let masters = MasterKeys::new(MasterKey::new(EncryptionKeyId::new("master-1")?, key));
         let config = PostgresKeyServiceConfig::new().with_auto_create(auto_create);
-        Ok(PostgresKeyService::new(self.connect()?, masters, config)?)
+        Ok(PostgresKeyService::new(db, masters, config)?)
     }
 
     fn secrets(&self) -> Vec<Vec<u8>> {
@@ -97,6 +101,12 @@ impl KmsHarness for KmsPlaces {
 
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         Ok(Arc::new(self.own.service(false)?))
+    }
+
+    async fn client_of_a_service_that_is_down(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
+        let nowhere = format!("postgres://nobody@127.0.0.1:{}/none", free_port());
+        let db = PostgresClient::new(&PostgresConfig::new(nowhere).without_tls())?;
+        Ok(Arc::new(self.own.service_on(db, true)?))
     }
 
     /// All bad forms are told apart: the version stands first, all that follows is authenticated.

@@ -10,7 +10,7 @@ use sealmq_keys_vault::{
     VaultAuth, VaultClient, VaultConfig, VaultKvConfig, VaultKvProvider, VaultTransitConfig,
     VaultTransitService,
 };
-use sealmq_test_kit::VaultAdmin;
+use sealmq_test_kit::{TcpProxy, VaultAdmin};
 
 use crate::keys::kms::{KmsBackend, KmsHarness};
 use crate::keys::provider::{KeyProviderBackend, KeyProviderHarness};
@@ -82,6 +82,16 @@ impl KmsHarness for VaultTransitHarness {
 
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         Ok(self.service(&self.mount, &self.token_for_use).await?)
+    }
+
+    async fn client_of_a_service_that_is_down(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
+        let proxy = TcpProxy::before(self.admin.authority()).await;
+        let address = format!("http://{}", proxy.address());
+        let config = VaultConfig::new(address, VaultAuth::token(&*self.token));
+        let client = VaultClient::connect(config).await?;
+        drop(proxy); // after the login, which needs the server
+        let config = VaultTransitConfig::new().with_mount(&*self.mount);
+        Ok(Arc::new(VaultTransitService::new(client, config)?))
     }
 
     fn rotations_of_two_clients_may_clash(&self) -> bool {

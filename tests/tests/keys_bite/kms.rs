@@ -320,4 +320,12 @@ impl KeyManagementService for SabotagedKms {
         self.remembered.lock().unwrap().clear();
         self.honest.delete_kek(&self.bent_tenant(tenant)).await
     }
+    async fn health(&self) -> Result<(), KeyError> {
+        match self.how {
+            IsNeverHealthy => Err(unavailable()),
+            IsAlwaysHealthy => Ok(()),
+            _ if self.world.is_down => Err(unavailable()),
+            _ => self.honest.health().await,
+        }
+    }
 }

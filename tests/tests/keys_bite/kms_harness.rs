@@ -46,9 +46,13 @@ struct SabotagedHarness {
 
 impl SabotagedHarness {
     fn client_of(&self, honest: MemoryKms) -> Arc<dyn KeyManagementService> {
+        self.client_in(&self.world, honest)
+    }
+
+    fn client_in(&self, world: &Arc<World>, honest: MemoryKms) -> Arc<dyn KeyManagementService> {
         Arc::new(SabotagedKms {
             how: self.how,
-            world: Arc::clone(&self.world),
+            world: Arc::clone(world),
             honest,
             remembered: Mutex::default(),
         })
@@ -68,6 +72,11 @@ impl KmsHarness for SabotagedHarness {
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         let creates = self.how == KmsSabotage::CreatesAnyway;
         Ok(self.client_of(self.world.kms.clone().with_auto_create(creates)))
+    }
+
+    async fn client_of_a_service_that_is_down(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
+        let world = Arc::new(World { is_down: true, ..World::new() });
+        Ok(self.client_in(&world, world.kms.clone()))
     }
 
     fn refusals_of(&self, form: BadForm) -> Vec<KeyErrorKind> {

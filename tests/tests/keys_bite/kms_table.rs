@@ -85,6 +85,8 @@ pub(crate) enum KmsSabotage {
     HasNoName,
     QuotesItsInput,
     ShowsSecret,
+    IsNeverHealthy,
+    IsAlwaysHealthy,
 }
 
 /// Those that keep the contract: every case must pass.
@@ -210,4 +212,6 @@ pub(crate) const TABLE: &[(KmsSabotage, &[&str])] = &[
     (HasNoName, &["the_name_is_there_and_stays"]),
     (QuotesItsInput, &["no_error_shows_a_key"]),
     (ShowsSecret, &["the_adapter_shows_no_secret"]),
+    (IsNeverHealthy, &["a_service_that_answers_is_healthy"]),
+    (IsAlwaysHealthy, &["a_service_that_is_down_is_unavailable"]),
 ];

@@ -29,6 +29,7 @@ pub(crate) struct World {
     pub(crate) rotating: AtomicBool,
     pub(crate) under_way: AtomicUsize,
     pub(crate) asked: AtomicUsize,
+    pub(crate) is_down: bool,
 }
 
 impl World {
@@ -46,6 +47,7 @@ impl World {
             rotating: AtomicBool::new(false),
             under_way: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
+            is_down: false,
         }
     }
 

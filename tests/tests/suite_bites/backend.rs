@@ -138,7 +138,8 @@ impl Harness for SabotagedHarness {
             }
             Connection::UntrustedAuthority if how == Sabotage::TrustsAnyAuthority => None,
             Connection::NoClientCertificate if how == Sabotage::NeedsNoCertificate => None,
-            _ => Some(TransportErrorKind::Denied),
+            Connection::WrongCredentials => Some(TransportErrorKind::Denied),
+            _ => Some(TransportErrorKind::Unavailable),
         };
         Ok(match refusal {
             Some(kind) => Err(TransportError::new(kind, "the simulated network")),

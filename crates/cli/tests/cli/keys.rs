@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::demo::{assert_all_arrived_unseen, assert_all_refused};
-use crate::support::{Run, Scratch, program, run, sealmq};
+use crate::support::{PATIENCE, Run, Scratch, program, run, sealmq};
 
 /// What must be in no error.
 const SECRET: &str = "c2VjcmV0";
@@ -24,7 +24,7 @@ impl Source {
     /// The program with this command and this service.
     pub(crate) fn command(&self, command: &[&str]) -> Command {
         let mut program = program();
-        program.args(command).args(&self.arguments);
+        program.args(command).args(&self.arguments).envs(PATIENCE);
         program.envs(self.variables.iter().map(|(name, value)| (name, value)));
         program
     }

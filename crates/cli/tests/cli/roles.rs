@@ -27,7 +27,7 @@ mod processes {
 
     use serde_json::Value;
 
-    use crate::support::{Scratch, program, required, sealmq, text};
+    use crate::support::{PATIENCE, Scratch, program, required, sealmq, text};
 
     const MESSAGES: usize = 40;
 
@@ -48,7 +48,7 @@ mod processes {
         fn command(&self, role: &str, arguments: &[&str]) -> Command {
             let mut program = program();
             program.args(["demo", "--json", "--role", role, "--transport", &self.transport]);
-            program.args(["--queues", &self.prefix]).args(arguments);
+            program.args(["--queues", &self.prefix]).args(arguments).envs(PATIENCE);
             program.envs(self.variables.iter().map(|(name, value)| (name, value)));
             program
         }
@@ -136,18 +136,21 @@ mod processes {
         let keys = ["--keyring", &file, "--in-the-clear", "--count", &count];
 
         let observer = place.start("observer", &["--remove-queues"]);
-        let initiator = place.start("initiator", &[&keys[..], &["--pause", "60"]].concat());
+        let initiator = place.start("initiator", &[&keys[..], &["--pause", "100"]].concat());
+        assert_eq!(initiator.next()["event"], "sent");
+        // It waits until the key was rotated in the middle of its work, however long that takes.
+        initiator.signal("-STOP");
         if peeks {
             // Until the observer has seen a request, nobody takes it away.
             assert_eq!(observer.next()["event"], "seen");
         }
         let responder = place.start("responder", &keys);
-        for _ in 0..MESSAGES / 4 {
-            initiator.next();
-        }
+        let mut answered = vec![responder.next()];
         sealmq(["keyring", "rotate", &file, "--in-the-clear", "--key-id", "orders-2"]).assert_ok();
+        initiator.signal("-CONT");
 
-        let (sent, answered) = (initiator.rest(), responder.rest());
+        let sent = initiator.rest();
+        answered.extend(responder.rest());
         assert_eq!((initiator.exit_code(), responder.exit_code()), (Some(0), Some(0)));
         let ended = sent.last().unwrap();
         assert_eq!((&ended["matched"], &ended["sent"]), (&MESSAGES.into(), &MESSAGES.into()));

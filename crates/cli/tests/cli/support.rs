@@ -53,6 +53,21 @@ pub(crate) fn program() -> Command {
     program
 }
 
+/// Limits on time that no busy machine meets: a test of anything else gives these to the program.
+pub(crate) const PATIENCE: [(&str, &str); 11] = [
+    ("SEALMQ_AWS_REQUEST_TIMEOUT_MS", "60000"),
+    ("SEALMQ_AZURE_REQUEST_TIMEOUT_MS", "60000"),
+    ("SEALMQ_NATS_CONNECT_TIMEOUT_MS", "60000"),
+    ("SEALMQ_NATS_REQUEST_TIMEOUT_MS", "60000"),
+    ("SEALMQ_POSTGRES_CONNECT_TIMEOUT_MS", "60000"),
+    ("SEALMQ_POSTGRES_REQUEST_TIMEOUT_MS", "60000"),
+    ("SEALMQ_SERVICEBUS_CONNECT_TIMEOUT_MS", "60000"),
+    ("SEALMQ_SERVICEBUS_OPERATION_TIMEOUT_MS", "60000"),
+    ("SEALMQ_SQS_REQUEST_TIMEOUT_MS", "60000"),
+    ("SEALMQ_VAULT_CONNECT_TIMEOUT_MS", "60000"),
+    ("SEALMQ_VAULT_REQUEST_TIMEOUT_MS", "60000"),
+];
+
 /// A variable that names a server; a test without its server fails.
 #[cfg(any(
     feature = "aws-kms",

@@ -163,10 +163,15 @@ pub trait KeyManagementService: Send + Sync {
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError>;
 
     /// Asks the service whether it answers and takes the credentials: one cheap request that uses
-    /// no key. The default asks nothing and says that it does.
+    /// no key and makes none. The default asks nothing and says that it does, which is true of a
+    /// service in this process.
+    ///
+    /// A refusal that only a known caller gets, for the lack of a permission or of a key, is a good
+    /// answer. Whether a key can be used is not asked.
     ///
     /// # Errors
-    /// `Denied`; `Unavailable` and `Throttled` are retryable.
+    /// `Denied` when the service does not know the caller; `Unavailable` and `Throttled` are
+    /// retryable.
     async fn health(&self) -> Result<(), KeyError> {
         Ok(())
     }

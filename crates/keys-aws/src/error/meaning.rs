@@ -7,6 +7,8 @@ pub(crate) enum Meaning {
     /// It waits for its deletion.
     Shredded,
     Denied,
+    /// Denied to who is known: no policy allows it.
+    Forbidden,
     Disabled,
     Throttled,
     Unavailable,
@@ -24,10 +26,10 @@ use Meaning as M;
 const MEANINGS: &[(&str, Meaning)] = &[
     ("NotFoundException", M::NotFound),
     ("ResourceNotFoundException", M::NotFound),
-    ("AccessDenied", M::Denied),
-    ("AccessDeniedException", M::Denied),
-    ("NotAuthorized", M::Denied),
-    ("NotAuthorizedException", M::Denied),
+    ("AccessDenied", M::Forbidden),
+    ("AccessDeniedException", M::Forbidden),
+    ("NotAuthorized", M::Forbidden),
+    ("NotAuthorizedException", M::Forbidden),
     ("OptInRequired", M::Denied),
     ("InvalidClientTokenId", M::Denied),
     ("UnrecognizedClientException", M::Denied),

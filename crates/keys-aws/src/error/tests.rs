@@ -10,6 +10,7 @@ fn each_meaning_is_the_kind_to_act_on() {
         (M::NotFound, K::KeyNotFound, false),
         (M::Shredded, K::KeyNotFound, false),
         (M::Denied, K::Denied, false),
+        (M::Forbidden, K::Denied, false),
         (M::Disabled, K::Disabled, false),
         (M::Throttled, K::Throttled { retry_after: None }, true),
         (M::Unavailable, K::Unavailable, true),

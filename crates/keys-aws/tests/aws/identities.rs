@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use sealmq_crypto_core::{KeyError, KeyErrorKind, KeyManagementService};
 use sealmq_keys_aws::{AwsConnection, AwsKmsConfig, AwsKmsService};
-use sealmq_test_kit::{Answer, HttpProxy, Request, free_port};
+use sealmq_test_kit::aws_identities::{
+    AwsPlace as Place, AwsStandIn, denied_by_sts, key_id, proof, secret, signer, token,
+};
+use sealmq_test_kit::{Answer, HttpProxy, Request, child_of, free_port, said_by};
 use tokio::process::{Child, Command};
 
-use crate::support::stand_in::{
-    Place, StandIn, denied_by_sts, key_id, proof, secret, signer, token, variables,
-};
-use crate::support::{REGION, connection, context, key};
+use crate::support::{address, connection, context, key, kms_endpoint};
 use crate::traces;
 
 /// How long something may take that has to happen, however busy the machine is.
@@ -29,7 +29,9 @@ async fn child_of_these_tests() {
     let Ok(folder) = std::env::var("CHILD_FOLDER") else { return };
     let (folder, key) = (Path::new(&folder), std::env::var("CHILD_KEY").unwrap());
     let (traces, guard) = traces::start();
-    let connection = AwsConnection::new().with_endpoint_url(std::env::var("CHILD_KMS").unwrap());
+    let connection =
+        AwsConnection::new().with_endpoint_url(std::env::var("CHILD_SERVICE").unwrap());
+    let connection = connection.with_request_timeout(Duration::from_secs(60));
     let config = AwsKmsConfig::shared([key]).with_connection(connection);
     let service = AwsKmsService::connect(&config).await.unwrap();
     let called = if std::env::var("CHILD_GOES_ON").is_ok() {
@@ -57,25 +59,16 @@ fn said(error: &KeyError) -> String {
     format!("{:?}\n{error}\n{}\n{error:?}", error.kind(), source.unwrap_or_default())
 }
 
-/// The child, which finds these variables and nothing else.
 fn child(kms: &str, key: &str, folder: &Path, variables: &[(&'static str, String)]) -> Command {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "identities::child_of_these_tests"]).env_clear();
-    child.env("HOME", folder).env("AWS_REGION", REGION).kill_on_drop(true);
-    child.env("CHILD_FOLDER", folder).env("CHILD_KMS", kms).env("CHILD_KEY", key);
-    child.envs(variables.iter().cloned());
-    child.stdout(std::process::Stdio::piped());
+    let mut child = child_of("identities::child_of_these_tests", folder, kms, variables);
+    child.env("CHILD_KEY", key);
     child
 }
 
 /// What the child said in the end: what became of its calls, and its traces.
 async fn end(child: Child, folder: &Path) -> (String, String) {
-    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
-    let output = output.expect("the child ends").unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-    (read("said"), read("traces"))
+    let said = said_by(child, folder).await;
+    (said, std::fs::read_to_string(folder.join("traces")).unwrap())
 }
 
 fn shows_no_secret(text: &str, credentials: usize) {
@@ -89,12 +82,12 @@ fn shows_no_secret(text: &str, credentials: usize) {
 #[tokio::test]
 async fn calls_are_signed_with_what_the_environment_gives_and_nothing_is_traced() {
     for place in PLACES {
-        let stand_in = StandIn::new(place, HOUR).await;
-        let folder = stand_in.folder.path();
-        let mut child = child(&stand_in.kms.url(), &key().await, folder, &stand_in.variables());
+        let stand_in = AwsStandIn::before(&address(&kms_endpoint()), place, HOUR).await;
+        let folder = stand_in.folder();
+        let mut child = child(&stand_in.service.url(), &key().await, folder, &stand_in.variables());
         let (said, traces) = end(child.spawn().unwrap(), folder).await;
         assert_eq!(said, "done", "{place:?}");
-        let signers: Vec<_> = stand_in.kms.requests().iter().map(signer).collect();
+        let signers: Vec<_> = stand_in.service.requests().iter().map(signer).collect();
         assert!(!signers.is_empty() && signers.iter().all(|id| *id == key_id(0)), "{signers:?}");
         assert_eq!(stand_in.count(), 1, "{place:?}");
         assert!(traces.contains("transmitting request"), "something was traced");
@@ -104,12 +97,13 @@ async fn calls_are_signed_with_what_the_environment_gives_and_nothing_is_traced(
 
 async fn outlives_its_credentials(place: Place) {
     // The SDK fetches the next ones 5 s to 10 s before these expire.
-    let stand_in = StandIn::new(place, Duration::from_secs(11)).await;
-    let (folder, key) = (stand_in.folder.path(), key().await);
-    let mut child = child(&stand_in.kms.url(), &key, folder, &stand_in.variables());
+    let lifetime = Duration::from_secs(11);
+    let stand_in = AwsStandIn::before(&address(&kms_endpoint()), place, lifetime).await;
+    let (folder, key) = (stand_in.folder(), key().await);
+    let mut child = child(&stand_in.service.url(), &key, folder, &stand_in.variables());
     let child = child.env("CHILD_GOES_ON", "1").spawn().unwrap();
     let enough = async {
-        let calls = |n: usize| stand_in.kms.count(|request| signer(request) == key_id(n));
+        let calls = |n: usize| stand_in.service.count(|request| signer(request) == key_id(n));
         while calls(3) < 8 && !folder.join("said").exists() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -122,7 +116,7 @@ async fn outlives_its_credentials(place: Place) {
 
     // The control: who stays with the first ones is refused once they have expired.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let stays = connection(&stand_in.kms.url());
+    let stays = connection(&stand_in.service.url());
     let stays = stays.with_static_credentials(key_id(0), secret(0), Some(token(0)));
     let config = AwsKmsConfig::shared([key]).with_connection(stays);
     let expired = async {
@@ -168,7 +162,7 @@ async fn fails(place: Place, always: Option<Answer>, proves: bool) -> (String, S
         None => format!("http://127.0.0.1:{}", free_port()),
     };
     let kms = HttpProxy::before("127.0.0.1:1").await;
-    let variables = variables(place, &url, &file);
+    let variables = place.variables(&url, &file);
     let mut child = child(&kms.url(), "alias/none", folder.path(), &variables);
     let (said, _) = end(child.spawn().unwrap(), folder.path()).await;
     assert_eq!(kms.requests().len(), 0, "nothing is sent without credentials: {said}");

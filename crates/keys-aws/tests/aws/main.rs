@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests, which clippy takes for more
 
 mod faults;
+mod health;
 mod identities;
 mod interop;
 mod key_states;

@@ -72,7 +72,7 @@ impl Server {
             .collect();
         let program = "import json, sys, time, urllib.request, boto3\n\
             u = sys.argv[1]\n\
-            for _ in range(100):\n\
+            for _ in range(1200):\n\
             \x20   try: urllib.request.urlopen(u + '/moto-api/'); break\n\
             \x20   except OSError: time.sleep(0.1)\n\
             a = dict(endpoint_url=u, region_name='us-east-1', aws_access_key_id='x', aws_secret_access_key='y')\n\
@@ -131,6 +131,10 @@ async fn each_policy_allows_what_it_is_for_and_nothing_else() {
     let opens = kms(opener).await;
     assert!(opens.decrypt_dek(&made.wrapped, &context).await.unwrap() == made.dek);
 
+    for allowed in [&administers, &uses, &opens] {
+        allowed.health().await.unwrap();
+    }
+
     let reads = kms(reader).await;
     let unused = crate::support::context("unused");
     let refused = [
@@ -162,6 +166,9 @@ async fn each_policy_allows_what_it_is_for_and_nothing_else() {
     }
 
     let stranger = administrator.clone().with_static_credentials("AKIDNOBODY", "wrong", None);
-    let error = kms(&stranger).await.generate_dek(&context).await.unwrap_err();
-    assert_eq!(error.kind(), &KeyErrorKind::Denied);
+    let stranger = kms(&stranger).await;
+    let refused = [stranger.generate_dek(&context).await.map(drop), stranger.health().await];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().kind(), &KeyErrorKind::Denied);
+    }
 }

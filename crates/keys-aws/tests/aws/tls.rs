@@ -1,50 +1,66 @@
-//! TLS: a private authority is trusted where it is named, and nowhere else.
+//! TLS: a private authority is trusted where it is named, and each refusal says which one it is.
 
-use sealmq_crypto_core::{KeyErrorKind, KeyManagementService};
-use sealmq_keys_aws::{AwsConnection, AwsKmsConfig, AwsKmsService, TlsConfig};
-use sealmq_test_kit::{Authority, TlsProxy};
+use sealmq_crypto_core::{KeyError, KeyErrorKind, KeyManagementService, KeyProvider};
+use sealmq_keys_aws::{
+    AwsConnection, AwsKmsConfig, AwsKmsService, AwsSecretsConfig, AwsSecretsProvider, TlsConfig,
+};
+use sealmq_test_kit::{Authority, TlsDoor, TlsDoors, TlsProxy};
 
-use crate::support::{address, connection, context, key, kms_endpoint};
+use crate::support::{
+    address, boto3, connection, context, key, kms_endpoint, secrets_endpoint, unique,
+};
 
-async fn generate(connection: AwsConnection, key: &str) -> Result<(), KeyErrorKind> {
+fn tls(door: &TlsDoor) -> TlsConfig {
+    let tls = TlsConfig::new().with_root_ca_pem(door.root_ca.as_str());
+    match &door.client_certificate {
+        Some((chain, key)) => tls.with_client_certificate_pem(chain.as_str(), key.as_str()),
+        None => tls,
+    }
+}
+
+fn at(port: u16) -> AwsConnection {
+    connection(&format!("https://localhost:{port}"))
+}
+
+async fn generate(connection: AwsConnection, key: &str) -> Result<(), KeyError> {
     let config = AwsKmsConfig::shared([key]).with_connection(connection);
     let kms = AwsKmsService::connect(&config).await.unwrap();
-    kms.generate_dek(&context("acme")).await.map(drop).map_err(|error| error.kind().clone())
+    kms.generate_dek(&context("acme")).await.map(drop)
+}
+
+async fn current(connection: AwsConnection, secret: &str) -> Result<(), KeyError> {
+    let config = AwsSecretsConfig::new(secret).with_connection(connection);
+    AwsSecretsProvider::connect(&config).await.unwrap().current_key_id().await.map(drop)
 }
 
 #[tokio::test]
-async fn only_the_named_authority_is_trusted() {
-    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
-    let proxy = TlsProxy::before(address(&kms_endpoint()), &ours, None).await;
-    let (url, key) = (format!("https://localhost:{}", proxy.port()), key().await);
-    let with = |authority: &Authority| {
-        connection(&url).with_tls(TlsConfig::new().with_root_ca_pem(authority.pem()))
-    };
-    assert_eq!(generate(with(&ours), &key).await, Ok(()));
-    assert_eq!(generate(with(&other), &key).await, Err(KeyErrorKind::Denied));
-    assert_eq!(generate(connection(&url), &key).await, Err(KeyErrorKind::Denied));
+async fn each_refusal_of_kms_is_unavailable_and_says_why() {
+    let (doors, key) = (TlsDoors::before(&address(&kms_endpoint())).await, key().await);
+    let through = |door: &TlsDoor| at(door.port()).with_tls(tls(door));
+    generate(through(&doors.open), &key).await.unwrap();
+    for door in &doors.shut {
+        let error = generate(through(door), &key).await.unwrap_err();
+        assert_eq!(*error.kind(), KeyErrorKind::Unavailable, "{}: {error:?}", door.name);
+        door.check_says_why(&error);
+    }
 }
 
 #[tokio::test]
-async fn a_certificate_of_another_host_is_refused() {
-    let ours = Authority::new("ours");
-    let (certificate, key_pem) = ours.sign_for("other", &["other.example"]);
-    let pair = (certificate.as_str(), key_pem.as_str());
-    let proxy = TlsProxy::with_certificate(address(&kms_endpoint()), pair, None).await;
-    let url = format!("https://localhost:{}", proxy.port());
-    let connection = connection(&url).with_tls(TlsConfig::new().with_root_ca_pem(ours.pem()));
-    assert_eq!(generate(connection, &key().await).await, Err(KeyErrorKind::Denied));
+async fn each_refusal_of_secrets_manager_is_unavailable_and_says_why() {
+    let (doors, secret) = (TlsDoors::before(&address(&secrets_endpoint())).await, unique("tls"));
+    boto3("secrets.create_secret(Name=sys.argv[3], SecretBinary=bytes(32))", &[&secret]);
+    let through = |door: &TlsDoor| at(door.port()).with_tls(tls(door));
+    current(through(&doors.open), &secret).await.unwrap();
+    for door in &doors.shut {
+        let error = current(through(door), &secret).await.unwrap_err();
+        assert_eq!(*error.kind(), KeyErrorKind::Unavailable, "{}: {error:?}", door.name);
+        door.check_says_why(&error);
+    }
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_to_who_asks() {
-    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let proxy = TlsProxy::before(address(&kms_endpoint()), &servers, Some(&clients)).await;
-    let (url, key) = (format!("https://localhost:{}", proxy.port()), key().await);
-    let trusting = TlsConfig::new().with_root_ca_pem(servers.pem());
-    let without = connection(&url).with_tls(trusting.clone());
-    assert_eq!(generate(without, &key).await, Err(KeyErrorKind::Denied));
-    let (chain, private) = clients.sign("caller");
-    let with = connection(&url).with_tls(trusting.with_client_certificate_pem(chain, private));
-    assert_eq!(generate(with, &key).await, Ok(()));
+async fn a_private_authority_is_none_of_the_systems() {
+    let proxy = TlsProxy::before(address(&kms_endpoint()), &Authority::new("ours"), None).await;
+    let error = generate(at(proxy.port()), &key().await).await.unwrap_err();
+    assert_eq!(*error.kind(), KeyErrorKind::Unavailable);
 }

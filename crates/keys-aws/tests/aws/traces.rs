@@ -1,12 +1,13 @@
 //! What is traced: at the most talkative level no key, no secret and no token stands in it.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sealmq_crypto_core::{EncryptionKey, KeyManagementService, KeyProvider};
 use sealmq_keys_aws::{AwsKmsConfig, AwsKmsService};
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -38,8 +39,16 @@ impl<'a> MakeWriter<'a> for Traces {
     }
 }
 
+/// Keeps everything traceable. Whether a place in the code is traced at all is remembered for the
+/// whole process, and one that another test met while nobody listened may be remembered wrongly.
+static ALWAYS: LazyLock<Dispatch> = LazyLock::new(|| {
+    let sink = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE);
+    Dispatch::new(sink.with_writer(std::io::sink).finish())
+});
+
 /// Traces of everything on this thread, until the guard goes.
 pub(crate) fn start() -> (Traces, DefaultGuard) {
+    LazyLock::force(&ALWAYS);
     let traces = Traces::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)

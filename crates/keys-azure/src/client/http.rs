@@ -32,8 +32,6 @@ pub(super) struct BoundedClient {
 #[derive(Debug)]
 pub(crate) struct NoAnswer {
     pub(crate) reason: String,
-    /// Whether one of the sides does not trust the other.
-    pub(crate) distrust: bool,
 }
 
 impl BoundedClient {
@@ -118,20 +116,18 @@ fn headers(map: &reqwest::header::HeaderMap) -> Headers {
 }
 
 fn refused(what: &str) -> azure_core::Error {
-    let no_answer = NoAnswer { reason: format!("refused: {what}"), distrust: false };
+    let no_answer = NoAnswer { reason: format!("refused: {what}") };
     azure_core::Error::new(ErrorKind::Other, no_answer)
 }
 
 fn no_answer(error: reqwest::Error) -> azure_core::Error {
     let error = error.without_url(); // it is the SDK's, and says nothing that the call does not
-    let refusal = Refusal::of(&error);
-    let reason = refusal.map(|refusal| refusal.to_string()).unwrap_or_else(|| {
+    let reason = Refusal::of(&error).map(|refusal| refusal.to_string()).unwrap_or_else(|| {
         let mut texts: Vec<String> = causes(&error).map(ToString::to_string).collect();
         texts.dedup();
         texts.join(": ")
     });
-    let no_answer = NoAnswer { reason, distrust: refusal.is_some() };
-    azure_core::Error::new(ErrorKind::Other, no_answer)
+    azure_core::Error::new(ErrorKind::Other, NoAnswer { reason })
 }
 
 impl fmt::Display for NoAnswer {

@@ -60,6 +60,16 @@ impl VaultKeys {
         }
     }
 
+    /// The shortest list that the vault gives: at most one version of a key.
+    pub(crate) async fn ask(&self, key: &str) -> Result<(), Failed> {
+        let call = Call::new(format!("asking the vault for key {key}"));
+        let options =
+            KeyClientListKeyPropertiesVersionsOptions { maxresults: Some(1), ..Default::default() };
+        let pages = self.client.list_key_properties_versions(key, Some(options));
+        let mut pages = pages.map_err(|error| call.failed(&error))?.into_pages();
+        within(self.timeout, &call, pages.try_next()).await.map(drop)
+    }
+
     /// A first version of a key, or one more if it is there.
     pub(crate) async fn create(
         &self,

@@ -202,6 +202,16 @@ impl AzureKeyVaultConfig {
     }
 }
 
+impl AzureKeyVaultConfig {
+    /// The name to ask for when no key is meant: of some tenant's key, or one that no key has.
+    pub(crate) fn any_key(&self) -> &str {
+        match &self.keys {
+            KeyVaultKeys::Mapped(keys) => keys.values().next().map_or("", String::as_str),
+            KeyVaultKeys::PerTenant { name_prefix } => name_prefix,
+        }
+    }
+}
+
 impl fmt::Debug for AzureKeyVaultConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AzureKeyVaultConfig")

@@ -7,6 +7,8 @@ pub(crate) enum Meaning {
     /// It was deleted, and its name is taken until it is purged.
     Shredded,
     Denied,
+    /// Denied to who is known: no policy or role allows it.
+    Forbidden,
     Disabled,
     Throttled,
     Unavailable,
@@ -27,10 +29,10 @@ pub(super) const MEANINGS: &[(&str, Meaning)] = &[
     ("ObjectIsBeingDeleted", M::Unavailable), // soon it is deleted and recoverable
     ("ObjectIsBeingRecovered", M::Unavailable),
     ("Unauthorized", M::Denied),
-    ("AccessDenied", M::Denied),
-    ("Forbidden", M::Denied),
-    ("ForbiddenByPolicy", M::Denied),
-    ("ForbiddenByRbac", M::Denied),
+    ("AccessDenied", M::Forbidden),
+    ("Forbidden", M::Forbidden),
+    ("ForbiddenByPolicy", M::Forbidden),
+    ("ForbiddenByRbac", M::Forbidden),
     ("ForbiddenByFirewall", M::Denied),
     ("ForbiddenByConnection", M::Denied),
     ("KeyOperationForbidden", M::Denied),

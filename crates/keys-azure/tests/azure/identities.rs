@@ -1,7 +1,7 @@
 //! Who calls: applications with a secret, workloads, managed identities.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sealmq_crypto_core::{KeyErrorKind, KeyManagementService, TenantId};
 use sealmq_keys_azure::{AzureConnection, AzureIdentity, AzureKeyVaultService, TlsConfig};
@@ -156,11 +156,9 @@ async fn in_an_app_service(id: String) {
         let service = service(AzureIdentity::managed(Some(id.clone())));
         let before = tokens("identity/managed", &id).await;
         fault("identity/managed", &id, action).await;
-        let since = Instant::now();
         let error = service.generate_dek(&context(&tenant)).await.unwrap_err();
         assert_eq!(*error.kind(), kind, "{action}: {error:?}");
-        assert!(since.elapsed() < Duration::from_secs(1), "the SDK does not retry");
-        assert_eq!(tokens("identity/managed", &id).await, before + 1);
+        assert_eq!(tokens("identity/managed", &id).await, before + 1, "the SDK does not retry");
     }
     let unknown = service(AzureIdentity::managed(Some("nobody".into())));
     let error = unknown.generate_dek(&context(&tenant)).await.unwrap_err();

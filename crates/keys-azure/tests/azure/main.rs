@@ -9,6 +9,7 @@
 
 mod attacks;
 mod faults;
+mod health;
 mod hosts;
 mod identities;
 mod interop;
@@ -18,4 +19,5 @@ mod policies;
 mod secrecy;
 mod secrets;
 mod support;
+mod tls;
 mod token_refresh;

@@ -10,14 +10,14 @@ use crate::support::{
     ALL, AUDIENCE, VAULT, bare, config, connection_with, context, service, tenant, token, unique,
 };
 
-const SENDER: &str = r#"{"keys": ["list", "wrapKey"]}"#;
-const RECEIVER: &str = r#"{"keys": ["unwrapKey"]}"#;
-const CREATOR: &str = r#"{"keys": ["list", "get", "create", "wrapKey"]}"#;
-const ROTATOR: &str = r#"{"keys": ["list", "rotate"]}"#;
-const SHREDDER: &str = r#"{"keys": ["list", "get", "create", "delete", "purge"]}"#;
-const STORE: &str = r#"{"secrets": ["get", "list"]}"#;
+pub(crate) const SENDER: &str = r#"{"keys": ["list", "wrapKey"]}"#;
+pub(crate) const RECEIVER: &str = r#"{"keys": ["unwrapKey"]}"#;
+pub(crate) const CREATOR: &str = r#"{"keys": ["list", "get", "create", "wrapKey"]}"#;
+pub(crate) const ROTATOR: &str = r#"{"keys": ["list", "rotate"]}"#;
+pub(crate) const SHREDDER: &str = r#"{"keys": ["list", "get", "create", "delete", "purge"]}"#;
+pub(crate) const STORE: &str = r#"{"secrets": ["get", "list"]}"#;
 
-const MODELS: [&str; 2] = ["access-policy", "rbac"];
+pub(crate) const MODELS: [&str; 2] = ["access-policy", "rbac"];
 
 async fn role(permissions: &str, model: &str) -> AzureKeyVaultService {
     let token = token(permissions, model).await;

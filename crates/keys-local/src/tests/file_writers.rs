@@ -102,7 +102,7 @@ async fn a_lock_that_is_held_is_waited_for_and_then_named() {
     let started = Instant::now();
     let error = refusal(keyring.rotate(id("a")).await);
     assert!(started.elapsed() >= wait, "{:?}", started.elapsed());
-    assert!(started.elapsed() < wait * 10, "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     assert_eq!(error.kind(), &KeyErrorKind::Unavailable);
     assert!(error.to_string().contains("keyring.json.lock"), "{error}");
     assert_eq!(folder.bytes(), before);

@@ -7,6 +7,7 @@
 
 mod support;
 
+mod health;
 mod login;
 mod objects;
 mod processes;

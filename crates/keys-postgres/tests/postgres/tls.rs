@@ -1,10 +1,8 @@
 //! TLS: whom the client trusts, who it says it is, and that it is never in the clear.
 
-use std::path::Path;
-
 use sealmq_crypto_core::{KeyError, KeyErrorKind};
 use sealmq_keys_postgres::{PostgresClient, PostgresConfig, TlsConfig, migrate};
-use sealmq_test_kit::{Authority, PostgresTlsProxy};
+use sealmq_test_kit::{Authority, PostgresTlsProxy, TlsDoor, TlsDoors};
 
 use crate::support::{config, patient, unique, url};
 
@@ -22,59 +20,40 @@ async fn connect(config: &PostgresConfig) -> Result<u32, KeyError> {
     migrate(&PostgresClient::new(config).unwrap()).await
 }
 
-#[track_caller]
-fn check_denied(outcome: Result<u32, KeyError>) {
-    let error = outcome.unwrap_err();
-    assert_eq!(*error.kind(), KeyErrorKind::Denied, "{error:?}");
-}
-
-const HERE: &[&str] = &["localhost", "127.0.0.1"];
-
-fn pem(folder: &Path, authority: &Authority, name: &str) -> std::path::PathBuf {
-    authority.write(folder, name)
+fn tls(door: &TlsDoor) -> TlsConfig {
+    let tls = TlsConfig::new().with_root_ca_pem(door.root_ca.as_str());
+    match &door.client_certificate {
+        Some((chain, key)) => tls.with_client_certificate_pem(chain.as_str(), key.as_str()),
+        None => tls,
+    }
 }
 
 #[tokio::test]
-async fn a_server_of_a_private_authority_is_trusted_and_others_are_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
-    let trusted = pem(folder.path(), &ours, "ours");
-    let proxy = PostgresTlsProxy::before(server(), &ours, HERE, None).await;
-    connect(&through(proxy.port()).with_tls(TlsConfig::new().with_root_ca(&trusted)))
-        .await
-        .unwrap();
-    // Not with the authorities of the system, and not when the server is another authority's.
-    check_denied(connect(&through(proxy.port())).await);
-    let proxy = PostgresTlsProxy::before(server(), &theirs, HERE, None).await;
-    check_denied(
-        connect(&through(proxy.port()).with_tls(TlsConfig::new().with_root_ca(&trusted))).await,
-    );
+async fn each_refusal_is_unavailable_and_says_why() {
+    let doors = TlsDoors::before_postgres(&server()).await;
+    connect(&through(doors.open.port()).with_tls(tls(&doors.open))).await.unwrap();
+    for door in &doors.shut {
+        let error = connect(&through(door.port()).with_tls(tls(door))).await.unwrap_err();
+        assert_eq!(*error.kind(), KeyErrorKind::Unavailable, "{}: {error:?}", door.name);
+        door.check_says_why(&error);
+    }
 }
 
+/// Authorities of the system do not do for a private one, nor a client certificate of another.
 #[tokio::test]
-async fn a_certificate_for_another_name_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new("ours");
-    let trusted = pem(folder.path(), &authority, "ours");
-    let proxy = PostgresTlsProxy::before(server(), &authority, &["db.example.com"], None).await;
-    check_denied(
-        connect(&through(proxy.port()).with_tls(TlsConfig::new().with_root_ca(trusted))).await,
-    );
-}
-
-#[tokio::test]
-async fn a_server_that_asks_for_a_client_certificate_gets_it() {
+async fn what_is_not_configured_is_not_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
-    let trusted = pem(folder.path(), &authority, "ours");
-    let proxy = PostgresTlsProxy::before(server(), &authority, HERE, Some(&clients)).await;
-    let tls = || TlsConfig::new().with_root_ca(&trusted);
+    let trusted = authority.write(folder.path(), "ours");
+    let here = &["localhost"];
+    let proxy = PostgresTlsProxy::before(server(), &authority, here, Some(&clients)).await;
     let config = |tls| through(proxy.port()).with_tls(tls);
-    let (certificate, key) = clients.write_signed(folder.path(), "client");
-    connect(&config(tls().with_client_certificate(certificate, key))).await.unwrap();
-    check_denied(connect(&config(tls())).await);
+    let trusting = TlsConfig::new().with_root_ca(trusted);
     let (certificate, key) = authority.write_signed(folder.path(), "stranger");
-    check_denied(connect(&config(tls().with_client_certificate(certificate, key))).await);
+    for tls in [TlsConfig::new(), trusting.with_client_certificate(certificate, key)] {
+        let error = connect(&config(tls)).await.unwrap_err();
+        assert_eq!(*error.kind(), KeyErrorKind::Unavailable, "{error:?}");
+    }
 }
 
 /// The control shows that the server is there, in the clear.
@@ -83,7 +62,9 @@ async fn a_server_without_tls_is_refused_unless_tls_is_turned_off() {
     let config = config(&unique("tls"));
     connect(&config).await.unwrap();
     let encrypted = patient(PostgresConfig::new(url())).with_schema(unique("tls"));
-    check_denied(connect(&encrypted).await);
+    let error = connect(&encrypted).await.unwrap_err();
+    assert_eq!(*error.kind(), KeyErrorKind::Unavailable, "{error:?}");
+    assert!(error.to_string().contains("server does not support TLS"), "{error}");
 }
 
 /// A proxy that insists on TLS closes what begins in the clear: that is no proof of anything, so
@@ -91,7 +72,7 @@ async fn a_server_without_tls_is_refused_unless_tls_is_turned_off() {
 #[tokio::test]
 async fn a_server_that_insists_on_tls_closes_a_connection_in_the_clear() {
     let authority = Authority::new("ours");
-    let proxy = PostgresTlsProxy::before(server(), &authority, HERE, None).await;
+    let proxy = PostgresTlsProxy::before(server(), &authority, &["localhost"], None).await;
     let error = connect(&through(proxy.port()).without_tls()).await.unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
 }

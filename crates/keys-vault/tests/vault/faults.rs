@@ -56,13 +56,13 @@ async fn silence_ends_at_the_timeout() {
     let (mount, token) = mount_and_token(&admin).await;
     let proxy = HttpProxy::before(admin.authority()).await;
     let config = VaultConfig::new(proxy.url(), VaultAuth::token(token))
-        .with_request_timeout(Duration::from_millis(700));
+        .with_request_timeout(Duration::from_secs(4));
     let service = service(VaultClient::connect(config).await.unwrap(), &mount);
-    proxy.answer(is_transit, Answer::Silence(Duration::from_secs(30)));
+    proxy.answer(is_transit, Answer::Silence(Duration::from_secs(300)));
     let start = Instant::now();
     let refused = service.generate_dek(&context("acme")).await;
     assert_eq!(kind(refused), KeyErrorKind::Unavailable);
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     service.generate_dek(&context("acme")).await.unwrap();
 }
 
@@ -93,7 +93,7 @@ async fn a_slow_drip_ends_at_the_timeout_however_much_comes() {
         .with_request_timeout(Duration::from_millis(300));
     let start = Instant::now();
     assert_eq!(kind(VaultClient::connect(config).await), KeyErrorKind::Unavailable);
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sealmq_crypto_core::KeyErrorKind;
 use sealmq_keys_vault::{TlsConfig, VaultAuth, VaultClient, VaultConfig, VaultHealth};
-use sealmq_test_kit::{Authority, TlsProxy, VaultAdmin};
+use sealmq_test_kit::{Authority, TlsDoor, TlsDoors, TlsProxy, VaultAdmin};
 use tokio::process::Command;
 
 use crate::support::kind;
@@ -30,16 +30,30 @@ async fn fails(config: VaultConfig) {
 #[tokio::test]
 async fn a_private_authority_is_trusted_when_it_is_configured_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+    let ours = Authority::new("ours");
     let server = TlsProxy::before(VaultAdmin::from_env().authority(), &ours, None).await;
     works(config(server.port()).with_tls(trusting(ours.write(folder.path(), "ours")))).await;
-    fails(config(server.port()).with_tls(trusting(other.write(folder.path(), "other")))).await;
     fails(config(server.port())).await;
-    let (certificate, key) = ours.sign_for("elsewhere", &["elsewhere.example"]);
-    let elsewhere = VaultAdmin::from_env();
-    let elsewhere =
-        TlsProxy::with_certificate(elsewhere.authority(), (&certificate, &key), None).await;
-    fails(config(elsewhere.port()).with_tls(trusting(folder.path().join("ours.pem")))).await;
+}
+
+fn tls(door: &TlsDoor) -> TlsConfig {
+    let tls = TlsConfig::new().with_root_ca_pem(door.root_ca.as_str());
+    match &door.client_certificate {
+        Some((chain, key)) => tls.with_client_certificate_pem(chain.as_str(), key.as_str()),
+        None => tls,
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_is_unavailable_and_says_why() {
+    let doors = TlsDoors::before(VaultAdmin::from_env().authority()).await;
+    works(config(doors.open.port()).with_tls(tls(&doors.open))).await;
+    for door in &doors.shut {
+        let connected = VaultClient::connect(config(door.port()).with_tls(tls(door))).await;
+        let error = connected.err().unwrap();
+        assert_eq!(*error.kind(), KeyErrorKind::Unavailable, "{}: {error:?}", door.name);
+        door.check_says_why(&error);
+    }
 }
 
 #[tokio::test]
@@ -51,7 +65,6 @@ async fn a_client_certificate_is_shown_to_a_server_that_wants_one() {
     let (chain, key) = ours.write_signed(folder.path(), "app");
     let with = |tls| config(server.port()).with_tls(tls);
     works(with(trusting(&ca).with_client_certificate(&chain, &key))).await;
-    fails(with(trusting(&ca))).await;
     let unusable = [
         (trusting("/nowhere.pem"), "root_ca"),
         (trusting(&key), "root_ca"),

@@ -65,8 +65,8 @@ impl NatsCoreTransport {
     /// Connects within the connect timeout of the configuration.
     ///
     /// # Errors
-    /// `InvalidInput` before any I/O, `Denied` for refused credentials or certificates,
-    /// `Unavailable`.
+    /// `InvalidInput` before any I/O, `Denied` for refused credentials, `Unavailable`: also for a
+    /// refused certificate, and then it says which.
     pub async fn connect(config: &NatsConfig) -> Result<Self, TransportError> {
         let connection = Connection::open(config).await?;
         let capabilities = capabilities::core(&connection.client);

@@ -32,7 +32,7 @@ async fn an_abandoned_message_comes_again_at_once() {
     let certainty = delivery.receipt.abandon(Duration::ZERO).await.unwrap();
     assert_eq!(certainty, Certainty::Confirmed);
     let again = one(&*queue.open().await).await;
-    assert!(start.elapsed() < Duration::from_secs(5), "long before its lock of 30 s");
+    assert!(start.elapsed() < Duration::from_secs(25), "before its lock of 30 s runs out");
     assert_eq!(again.receipt.metadata().delivery_count, 2);
 }
 
@@ -148,7 +148,7 @@ async fn settling_does_not_wait_for_a_pending_recv() {
         tokio::time::sleep(QUIET).await;
         let start = Instant::now();
         held.receipt.complete().await.unwrap();
-        assert!(start.elapsed() < Duration::from_secs(3));
+        assert!(start.elapsed() < PATIENCE / 2);
         queue.send(Message::new("wakes recv")).await;
     };
     let (pending, ()) = tokio::join!(receiver.recv(1, PATIENCE), settle);

@@ -1,7 +1,7 @@
-//! TLS: a private authority, a client certificate, and what happens without them.
+//! TLS: a private authority, a client certificate, and that each refusal says which one it is.
 
 use sealmq_queue_core::{Message, Transport, TransportErrorKind as Kind};
-use sealmq_test_kit::{Authority, TlsProxy};
+use sealmq_test_kit::{Authority, TlsDoor, TlsDoors, TlsProxy};
 use sealmq_transport_servicebus::{ServiceBusConfig, ServiceBusTransport, TlsConfig};
 
 use crate::support::{Queue, connection_string, endpoint, kind, one};
@@ -23,7 +23,7 @@ fn connect(port: u16, tls: Option<TlsConfig>) -> ServiceBusTransport {
 #[tokio::test]
 async fn a_private_authority_is_trusted_when_it_is_given_and_only_then() {
     let queue = Queue::new("tls").await;
-    let (ours, others) = (Authority::new("ours"), Authority::new("others"));
+    let ours = Authority::new("ours");
     let proxy = TlsProxy::before(endpoint(), &ours, None).await;
     let port = proxy.port();
     let transport = connect(port, Some(TlsConfig::new().with_root_ca_pem(ours.pem())));
@@ -35,23 +35,27 @@ async fn a_private_authority_is_trusted_when_it_is_given_and_only_then() {
     delivery.receipt.complete().await.unwrap();
     transport.close().await.unwrap();
 
-    for tls in [None, Some(TlsConfig::new().with_root_ca_pem(others.pem()))] {
-        let denied = kind(connect(port, tls).health().await);
-        assert_eq!(denied, Some(Kind::Denied), "a broker that cannot prove itself");
+    let refused = kind(connect(port, None).health().await);
+    assert_eq!(refused, Some(Kind::Unavailable), "by the authorities of the system");
+}
+
+fn tls(door: &TlsDoor) -> TlsConfig {
+    let tls = TlsConfig::new().with_root_ca_pem(door.root_ca.as_str());
+    match &door.client_certificate {
+        Some((chain, key)) => tls.with_client_certificate_pem(chain.as_str(), key.as_str()),
+        None => tls,
     }
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_where_it_is_asked_for() {
-    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let proxy = TlsProxy::before(endpoint(), &servers, Some(&clients)).await;
-    let port = proxy.port();
-    let trusting = TlsConfig::new().with_root_ca_pem(servers.pem());
-    let (chain, key) = clients.sign("client");
-    let showing = trusting.clone().with_client_certificate_pem(chain, key);
-    connect(port, Some(showing)).health().await.unwrap();
-    let denied = kind(connect(port, Some(trusting)).health().await);
-    assert_eq!(denied, Some(Kind::Denied), "without a certificate");
+async fn each_refusal_is_unavailable_and_says_why() {
+    let doors = TlsDoors::before(&endpoint()).await;
+    connect(doors.open.port(), Some(tls(&doors.open))).health().await.unwrap();
+    for door in &doors.shut {
+        let error = connect(door.port(), Some(tls(door))).health().await.unwrap_err();
+        assert_eq!(*error.kind(), Kind::Unavailable, "{}: {error:?}", door.name);
+        door.check_says_why(&error);
+    }
 }
 
 #[tokio::test]

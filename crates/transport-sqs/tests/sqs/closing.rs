@@ -60,7 +60,7 @@ async fn closing_lets_the_poll_end_and_gives_back_what_it_brings() {
     let start = Instant::now();
     let (closed, ()) = tokio::join!(receiver.close(), send_late);
     closed.unwrap();
-    assert!(start.elapsed() < 4 * SECOND, "as soon as the poll ends");
+    assert!(start.elapsed() < LAG, "as soon as the poll ends");
     let next = open(&transport, &queue).await;
     assert_eq!(exactly(&*next, 2).await.len(), 2);
 }
@@ -77,7 +77,7 @@ async fn closing_leaves_a_long_poll_that_gives_back_what_it_brings() {
     receiver.close().await.unwrap();
     drop(receiver);
     transport.close().await.unwrap();
-    assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+    assert!(start.elapsed() < 15 * SECOND, "a poll takes 20 s: {:?}", start.elapsed());
     let others = standard().await;
     send(&others, &queue, numbered(2)).await; // to the poll that is left
     let next = open(&others, &queue).await;
@@ -93,7 +93,7 @@ async fn closing_ends_a_pending_recv() {
     let receiver = open(&transport, &queue).await;
     let start = Instant::now();
     let pending = async {
-        let received = receiver.recv(1, 3 * SECOND).await;
+        let received = receiver.recv(1, 2 * LAG).await;
         (received, start.elapsed())
     };
     let close_later = async {
@@ -102,7 +102,7 @@ async fn closing_ends_a_pending_recv() {
     };
     let ((received, took), ()) = tokio::join!(pending, close_later);
     assert_eq!(received.unwrap_err().kind(), &TransportErrorKind::Closed);
-    assert!(took < SECOND, "{took:?}");
+    assert!(took < LAG, "{took:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Setting up: queues, credentials, regions, TLS.
+//! Setting up: queues, credentials, regions.
 
 use std::time::Duration;
 
@@ -6,8 +6,7 @@ use sealmq_queue_core::{
     Certainty, DeliveryGuarantee, Feature, ReceiverOptions, Source, Support, Transport,
     TransportErrorKind,
 };
-use sealmq_test_kit::{Authority, TlsProxy};
-use sealmq_transport_sqs::{QueueType, SqsConfig, SqsQueueSettings, SqsTransport, TlsConfig};
+use sealmq_transport_sqs::{QueueType, SqsConfig, SqsQueueSettings, SqsTransport};
 
 use crate::support::proxy::Proxy;
 use crate::support::*;
@@ -150,50 +149,4 @@ async fn credentials_that_nobody_has_are_a_denial() {
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .status();
     assert!(status.unwrap().success());
-}
-
-/// Through TLS, trusting this authority or those of the system.
-fn over_tls(proxy: &TlsProxy, authority: Option<&Authority>) -> SqsConfig {
-    let config = config_for("http://unused.invalid")
-        .with_endpoint_url(format!("https://localhost:{}", proxy.port()));
-    match authority {
-        Some(authority) => config.with_tls(TlsConfig::new().with_root_ca_pem(authority.pem())),
-        None => config,
-    }
-}
-
-#[tokio::test]
-async fn an_authority_of_ones_own_is_trusted_and_no_other() {
-    let (own, other) = (Authority::new("own"), Authority::new("other"));
-    let proxy = TlsProxy::before(address(), &own, None).await;
-    let trusting = SqsTransport::connect(&over_tls(&proxy, Some(&own))).await.unwrap();
-    trusting.health().await.unwrap();
-    let queue = queue(&trusting, settings()).await;
-    send(&trusting, &queue, numbered(1)).await;
-    one(&*open(&trusting, &queue).await).await.receipt.complete().await.unwrap();
-    for distrusting in [over_tls(&proxy, Some(&other)), over_tls(&proxy, None)] {
-        let transport = SqsTransport::connect(&distrusting).await.unwrap();
-        let error = transport.health().await.unwrap_err();
-        assert_eq!(error.kind(), &TransportErrorKind::Denied, "{error:?}");
-        assert!(!error.is_retryable(), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn a_certificate_for_another_host_is_not_accepted() {
-    let authority = Authority::new("own");
-    let (certificate, key) = authority.sign_for("other", &["sqs.example.com"]);
-    let proxy = TlsProxy::with_certificate(address(), (&certificate, &key), None).await;
-    let transport = SqsTransport::connect(&over_tls(&proxy, Some(&authority))).await.unwrap();
-    let error = transport.health().await.unwrap_err();
-    assert_eq!(error.kind(), &TransportErrorKind::Denied, "{error:?}");
-}
-
-#[tokio::test]
-async fn a_service_that_wants_a_client_certificate_is_a_denial() {
-    let authority = Authority::new("own");
-    let proxy = TlsProxy::before(address(), &authority, Some(&authority)).await;
-    let transport = SqsTransport::connect(&over_tls(&proxy, Some(&authority))).await.unwrap();
-    let error = transport.health().await.unwrap_err();
-    assert_eq!(error.kind(), &TransportErrorKind::Denied, "{error:?}");
 }

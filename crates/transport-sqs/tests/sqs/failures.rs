@@ -119,22 +119,22 @@ async fn a_broken_connection_is_unavailable() {
 #[tokio::test]
 async fn a_silent_service_is_given_up_after_the_timeout() {
     let proxy = Proxy::start().await;
-    let config = config_for(&proxy.url()).with_request_timeout(SECOND);
+    let config = config_for(&proxy.url()).with_request_timeout(4 * SECOND);
     let config = config.with_poll_wait(2 * SECOND);
     let transport = SqsTransport::connect(&config).await.unwrap();
     let queue = queue(&transport, settings()).await;
     let receiver = open(&transport, &queue).await;
-    proxy.answer("SendMessageBatch", Answer::Silence(PATIENCE));
+    proxy.answer("SendMessageBatch", Answer::Silence(5 * LAG));
     let start = Instant::now();
     assert_eq!(refusal(&transport, &queue, Message::new("x")).await, K::Unavailable);
     let took = start.elapsed();
-    assert!(took >= SECOND && took < 2 * SECOND, "{took:?}");
-    proxy.answer("ReceiveMessage", Answer::Silence(PATIENCE));
+    assert!(took >= 4 * SECOND && took < LAG, "{took:?}");
+    proxy.answer("ReceiveMessage", Answer::Silence(5 * LAG));
     let start = Instant::now();
     let error = receiver.recv(1, 2 * SECOND).await.unwrap_err();
     assert_eq!(error.kind(), &K::Unavailable);
     let took = start.elapsed();
-    assert!(took >= 3 * SECOND && took < 4 * SECOND, "the wait and a second: {took:?}");
+    assert!(took >= 6 * SECOND && took < LAG, "the wait and four seconds: {took:?}");
 }
 
 #[tokio::test]

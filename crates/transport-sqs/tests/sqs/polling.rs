@@ -28,10 +28,10 @@ async fn waiting_for_longer_than_a_poll_takes_several() {
     let receiver = open(&transport, &queue).await;
     let (start, wait) = (Instant::now(), 3 * SECOND);
     assert!(receiver.recv(10, wait).await.unwrap().is_empty());
-    assert!(start.elapsed() >= wait && start.elapsed() < wait + SECOND, "{:?}", start.elapsed());
+    assert!(start.elapsed() >= wait && start.elapsed() < wait + LAG, "{:?}", start.elapsed());
     let polls = proxy.bodies("ReceiveMessage");
     // Less than a second may be left for the last ones, which do not wait.
-    assert!((3..=9).contains(&polls.len()), "{}", polls.len());
+    assert!((2..=9).contains(&polls.len()), "{}", polls.len());
     assert!(polls[0].contains(r#""WaitTimeSeconds":1"#), "{}", polls[0]);
 }
 

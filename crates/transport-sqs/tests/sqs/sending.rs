@@ -108,7 +108,6 @@ async fn a_delay_holds_a_message_back() {
     send(&transport, &queue, vec![late, now]).await;
     let first = one(&*receiver).await;
     assert_eq!(first.message.body, "now");
-    assert!(start.elapsed() < SECOND);
     let second = one(&*receiver).await;
     assert_eq!(second.message.body, "late");
     assert!(start.elapsed() >= 2 * SECOND, "a started second counts whole");

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region};
 use sealmq_crypto_core::{KeyErrorKind, KeyManagementService};
 use sealmq_keys_aws::{AwsKmsConfig, AwsKmsService};
-use sealmq_test_kit::HttpProxy;
+use sealmq_test_kit::{HttpProxy, free_port};
 
 use super::kms_states::KmsStates;
 use super::{SECRET, address, connection, region, unique};
@@ -31,6 +31,12 @@ async fn kms() -> Kms {
 
 async fn service(kms: &Kms, config: AwsKmsConfig) -> CaseResult<Arc<AwsKmsService>> {
     let config = config.with_connection(connection(&kms.proxy.url(), kms.region));
+    Ok(Arc::new(AwsKmsService::connect(&config).await?))
+}
+
+async fn service_that_is_down(config: AwsKmsConfig) -> CaseResult<Arc<AwsKmsService>> {
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let config = config.with_connection(connection(&nowhere, region()));
     Ok(Arc::new(AwsKmsService::connect(&config).await?))
 }
 
@@ -88,6 +94,10 @@ impl KmsHarness for PerTenantHarness {
 
     async fn client_that_creates_nothing(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         Ok(service(&self.kms, self.config("ours").with_auto_create(false)).await?)
+    }
+
+    async fn client_of_a_service_that_is_down(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
+        Ok(service_that_is_down(self.config("ours")).await?)
     }
 
     fn refusals_of(&self, form: BadForm) -> Vec<KeyErrorKind> {
@@ -162,6 +172,10 @@ impl KmsHarness for SharedHarness {
 
     async fn stranger(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
         Ok(service(&self.kms, AwsKmsConfig::shared([self.theirs.as_str()])).await?)
+    }
+
+    async fn client_of_a_service_that_is_down(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
+        Ok(service_that_is_down(AwsKmsConfig::shared([self.ours.as_str()])).await?)
     }
 
     fn refusals_of(&self, form: BadForm) -> Vec<KeyErrorKind> {

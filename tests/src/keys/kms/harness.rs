@@ -43,6 +43,11 @@ pub trait KmsHarness: Send + Sync {
         Err(Stop::skip("first use always creates"))
     }
 
+    /// A client of a service that does not answer: nobody listens where it should be.
+    async fn client_of_a_service_that_is_down(&self) -> CaseResult<Arc<dyn KeyManagementService>> {
+        Err(Stop::skip("the service is in this process"))
+    }
+
     /// Whether the service refuses some of the rotations that two clients make at once, to be tried
     /// again. Their versions may then be counted or not.
     fn rotations_of_two_clients_may_clash(&self) -> bool {

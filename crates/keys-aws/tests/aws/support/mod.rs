@@ -1,7 +1,6 @@
 //! What the tests share: services, keys of their own, the vendor's client.
 
 pub(crate) mod proxy;
-pub(crate) mod stand_in;
 
 use std::process::Command;
 
@@ -30,9 +29,11 @@ pub(crate) fn address(endpoint: &str) -> String {
     endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned()
 }
 
+/// With a limit on time that no busy machine meets: one server imitates all of AWS.
 pub(crate) fn connection(endpoint: &str) -> AwsConnection {
     AwsConnection::new()
         .with_endpoint_url(endpoint)
+        .with_request_timeout(std::time::Duration::from_secs(60))
         .with_region(REGION)
         .with_static_credentials("AKIDTEST", SECRET, None)
 }

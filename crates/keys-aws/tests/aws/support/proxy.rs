@@ -24,12 +24,17 @@ pub(crate) fn count(proxy: &HttpProxy, action: &'static str) -> usize {
 /// An answer, and what it means.
 pub(crate) type Fault = (&'static str, Answer, KeyErrorKind);
 
+/// Whether it is a limit on time that ends the fault of this name.
+pub(crate) fn is_slow(fault: &str) -> bool {
+    ["silence", "a slow drip"].contains(&fault)
+}
+
 /// What can go wrong with any call to any service.
 pub(crate) fn faults() -> Vec<Fault> {
     use KeyErrorKind as K;
     use std::time::Duration;
     let throttled = |after| K::Throttled { retry_after: after };
-    let slowly = Duration::from_millis(100);
+    let slowly = Duration::from_secs(1);
     vec![
         (
             "throttled with retry-after",
@@ -57,7 +62,7 @@ pub(crate) fn faults() -> Vec<Fault> {
             Answer::Unfinished { body: vec![b' '; 200], promised: 200, pause: slowly },
             K::Unavailable,
         ),
-        ("silence", Answer::Silence(Duration::from_secs(20)), K::Unavailable),
+        ("silence", Answer::Silence(Duration::from_secs(300)), K::Unavailable),
         ("an oversized answer", Answer::json(200, " ".repeat(8 << 20) + "{}"), K::Unavailable),
         ("no JSON", Answer::json(200, "nothing of the kind"), K::Unavailable),
         ("an expired token", refused(400, "ExpiredTokenException", "expired"), K::Denied),

@@ -15,6 +15,8 @@ use sealmq_transport_sqs::{QueueType, SqsConfig, SqsQueueSettings, SqsTransport}
 pub(crate) const SECRET: &str = "very-secret-access-key";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How late something may be on a busy machine that has to happen at a time.
+pub(crate) const LAG: Duration = Duration::from_secs(60);
 
 pub(crate) fn endpoint() -> String {
     required("SEALMQ_SQS_ENDPOINT")
@@ -31,7 +33,7 @@ pub(crate) fn address() -> String {
 /// Polls are short, so that closing leaves none running; the server may be slow on a busy machine.
 pub(crate) fn config_for(endpoint: &str) -> SqsConfig {
     let config = SqsConfig::new().with_endpoint_url(endpoint);
-    let config = config.with_poll_wait(SECOND).with_request_timeout(20 * SECOND);
+    let config = config.with_poll_wait(SECOND).with_request_timeout(60 * SECOND);
     match endpoint.starts_with("http://") {
         true => config.with_region("us-east-1").with_static_credentials("AKIDTEST", SECRET, None),
         false => config,

@@ -4,6 +4,7 @@ mod cancellation;
 mod capabilities;
 mod deletion;
 mod first_use;
+mod health;
 mod keyring;
 mod refused;
 mod rewrap;
@@ -26,6 +27,7 @@ pub(super) const GROUPS: &[&[Case<KmsCtx>]] = &[
     capabilities::CASES,
     secrecy::CASES,
     keyring::CASES,
+    health::CASES,
 ];
 
 #[cfg(test)]

@@ -1,26 +1,27 @@
-//! Stand-ins for what gives out credentials: the instance's metadata, the container's endpoint, STS.
+//! Stand-ins for what gives out credentials of AWS: the instance's metadata, the container's
+//! endpoint, STS.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
-use sealmq_test_kit::{Answer, HttpProxy, Request};
 use tempfile::TempDir;
 
-use super::proxy::refused;
-use super::{address, kms_endpoint};
+use crate::timestamp::time;
+use crate::{Answer, HttpProxy, Request};
 
-pub(crate) const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/app";
+const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/app";
 const IMDS_TOKEN: &str = "imds-session-token";
 const CREDENTIALS: &str = "/latest/meta-data/iam/security-credentials/";
 
 /// Who gives out the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum AwsPlace {
+    /// The metadata of the instance.
     Instance,
+    /// The endpoint of the container.
     Container,
+    /// STS, for a workload's token.
     WebIdentity,
 }
 
@@ -31,75 +32,95 @@ struct Issued {
     next_proof: String,
 }
 
-/// One of them, and a KMS that takes its credentials and no others, nor for longer than they live.
-pub(crate) struct StandIn {
-    pub(crate) place: Place,
-    pub(crate) endpoint: HttpProxy,
-    pub(crate) kms: HttpProxy,
-    pub(crate) folder: TempDir,
+/// One of them, and a service that takes its credentials and no others, nor for longer than they
+/// live.
+pub struct AwsStandIn {
+    place: AwsPlace,
+    endpoint: HttpProxy,
+    /// The service, before the server at the address that was given.
+    pub service: HttpProxy,
+    folder: TempDir,
     issued: Arc<Mutex<Vec<Issued>>>,
 }
 
-impl StandIn {
-    pub(crate) async fn new(place: Place, lifetime: Duration) -> Self {
+impl AwsStandIn {
+    /// One whose credentials live so long, before the server at `host:port`.
+    ///
+    /// # Panics
+    /// When there is no port left to listen to.
+    pub async fn before(server: &str, place: AwsPlace, lifetime: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let endpoint = HttpProxy::before("127.0.0.1:1").await;
-        let kms = HttpProxy::before(address(&kms_endpoint())).await;
+        let service = HttpProxy::before(server).await;
         let issued = Arc::<Mutex<Vec<Issued>>>::default();
         let (file, given) = (folder.path().join("proof"), Arc::clone(&issued));
         write_proof(&file, &proof(0));
         endpoint.screen(move |request| Some(give(place, request, &file, lifetime, &given)));
         let given = Arc::clone(&issued);
-        kms.screen(move |request| refuses(request, &given));
-        Self { place, endpoint, kms, folder, issued }
+        service.screen(move |request| refuses(request, &given));
+        Self { place, endpoint, service, folder, issued }
+    }
+
+    /// Where it keeps the file that proves who asks, and children what they say.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The variables by which the default chain finds it.
-    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
-        variables(self.place, &self.endpoint.url(), &self.folder.path().join("proof"))
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        self.place.variables(&self.endpoint.url(), &self.folder.path().join("proof"))
     }
 
-    pub(crate) fn count(&self) -> usize {
+    /// How often it gave out credentials.
+    ///
+    /// # Panics
+    /// After another panic.
+    pub fn count(&self) -> usize {
         self.issued.lock().unwrap().len()
     }
 }
 
-/// The variables by which the default chain finds an endpoint of this kind.
-pub(crate) fn variables(place: Place, url: &str, proof: &Path) -> Vec<(&'static str, String)> {
-    let proof = proof.display().to_string();
-    match place {
-        Place::Instance => vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.to_owned())],
-        Place::Container => vec![
-            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{url}/v1/credentials")),
-            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", proof),
-        ],
-        Place::WebIdentity => vec![
-            ("AWS_ENDPOINT_URL_STS", url.to_owned()),
-            ("AWS_ROLE_ARN", ROLE_ARN.to_owned()),
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", proof),
-        ],
+impl AwsPlace {
+    /// The variables by which the default chain finds an endpoint of this kind.
+    pub fn variables(self, url: &str, proof: &Path) -> Vec<(&'static str, String)> {
+        let proof = proof.display().to_string();
+        match self {
+            AwsPlace::Instance => vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.to_owned())],
+            AwsPlace::Container => vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{url}/v1/credentials")),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", proof),
+            ],
+            AwsPlace::WebIdentity => vec![
+                ("AWS_ENDPOINT_URL_STS", url.to_owned()),
+                ("AWS_ROLE_ARN", ROLE_ARN.to_owned()),
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", proof),
+            ],
+        }
     }
 }
 
 /// The access key id of the n-th credentials.
-pub(crate) fn key_id(n: usize) -> String {
+pub fn key_id(n: usize) -> String {
     format!("ASIASTANDIN{n}")
 }
 
-pub(crate) fn secret(n: usize) -> String {
+/// Their secret.
+pub fn secret(n: usize) -> String {
     format!("s3cret-of-the-stand-in-{n}")
 }
 
-pub(crate) fn token(n: usize) -> String {
+/// Their session token.
+pub fn token(n: usize) -> String {
     format!("t0ken-of-the-stand-in-{n}")
 }
 
-pub(crate) fn proof(n: usize) -> String {
+/// What the file holds that they were given for.
+pub fn proof(n: usize) -> String {
     format!("pr00f-of-the-caller-{n}")
 }
 
 /// The access key id in the signature of a request.
-pub(crate) fn signer(request: &Request) -> String {
+pub fn signer(request: &Request) -> String {
     let signature = request.header("authorization").unwrap_or_default();
     let (_, rest) = signature.split_once("Credential=").unwrap_or_default();
     rest.split('/').next().unwrap_or_default().to_owned()
@@ -113,7 +134,7 @@ fn write_proof(file: &PathBuf, proof: &str) {
 }
 
 fn give(
-    place: Place,
+    place: AwsPlace,
     request: &Request,
     file: &PathBuf,
     lifetime: Duration,
@@ -123,12 +144,12 @@ fn give(
     let n = issued.len();
     let wanted = issued.last().map_or_else(|| proof(0), |last| last.next_proof.clone());
     match (place, request.method.as_str(), request.path.as_str()) {
-        (Place::Instance, "PUT", "/latest/api/token") => {
+        (AwsPlace::Instance, "PUT", "/latest/api/token") => {
             let header = "x-aws-ec2-metadata-token-ttl-seconds";
             let lifetime = request.header(header).unwrap_or("none");
             return Answer::json(200, IMDS_TOKEN).with_header(header, lifetime);
         }
-        (Place::Instance, "GET", path) if path.starts_with(CREDENTIALS) => {
+        (AwsPlace::Instance, "GET", path) if path.starts_with(CREDENTIALS) => {
             if request.header("x-aws-ec2-metadata-token") != Some(IMDS_TOKEN) {
                 return Answer::json(401, "");
             }
@@ -136,12 +157,12 @@ fn give(
                 return Answer::json(200, "app");
             }
         }
-        (Place::Container, "GET", "/v1/credentials") => {
+        (AwsPlace::Container, "GET", "/v1/credentials") => {
             if request.header("authorization") != Some(&wanted) {
                 return Answer::json(403, "");
             }
         }
-        (Place::WebIdentity, "POST", "/") => {
+        (AwsPlace::WebIdentity, "POST", "/") => {
             let form = request.text();
             if !form.contains(&format!("WebIdentityToken={wanted}&"))
                 && !form.ends_with(&format!("WebIdentityToken={wanted}"))
@@ -154,30 +175,25 @@ fn give(
     let until = SystemTime::now() + lifetime;
     issued.push(Issued { until, next_proof: proof(n + 1) });
     write_proof(file, &proof(n + 1));
-    if place == Place::WebIdentity { xml(n, until) } else { json(n, until) }
+    if place == AwsPlace::WebIdentity { xml(n, until) } else { json(n, until) }
 }
 
-pub(crate) fn denied_by_sts() -> Answer {
+/// What STS says to a token that it does not take.
+pub fn denied_by_sts() -> Answer {
     let body = "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidIdentityToken</Code>\
         <Message>No such token</Message></Error><RequestId>1</RequestId></ErrorResponse>";
     Answer::json(400, body).with_header("content-type", "text/xml")
 }
 
-fn time(until: SystemTime) -> String {
-    DateTime::from(until).fmt(Format::DateTime).unwrap()
-}
-
-pub(crate) fn json(n: usize, until: SystemTime) -> Answer {
-    let text = serde_json::json!({
-        "Code": "Success",
-        "Type": "AWS-HMAC",
-        "LastUpdated": time(SystemTime::now()),
-        "AccessKeyId": key_id(n),
-        "SecretAccessKey": secret(n),
-        "Token": token(n),
-        "Expiration": time(until),
-    });
-    Answer::json(200, text.to_string())
+fn json(n: usize, until: SystemTime) -> Answer {
+    let (now, until) = (time(SystemTime::now()), time(until));
+    let text = format!(
+        r#"{{"Code":"Success","Type":"AWS-HMAC","LastUpdated":"{now}","AccessKeyId":"{}","SecretAccessKey":"{}","Token":"{}","Expiration":"{until}"}}"#,
+        key_id(n),
+        secret(n),
+        token(n)
+    );
+    Answer::json(200, text)
 }
 
 fn xml(n: usize, until: SystemTime) -> Answer {
@@ -196,18 +212,20 @@ fn xml(n: usize, until: SystemTime) -> Answer {
     Answer::json(200, body)
 }
 
+fn refusal(code: &str) -> Answer {
+    Answer::json(400, format!(r#"{{"__type":"{code}","message":"as told to"}}"#))
+}
+
 /// What AWS says to credentials that it did not give out, or that have expired.
 fn refuses(request: &Request, issued: &Mutex<Vec<Issued>>) -> Option<Answer> {
     let issued = issued.lock().unwrap();
     let n = (0..issued.len()).find(|n| signer(request) == key_id(*n));
     match n {
         Some(n) if request.header("x-amz-security-token") != Some(&token(n)) => {
-            Some(refused(400, "UnrecognizedClientException", "no such token"))
+            Some(refusal("UnrecognizedClientException"))
         }
-        Some(n) if SystemTime::now() >= issued[n].until => {
-            Some(refused(400, "ExpiredTokenException", "expired"))
-        }
+        Some(n) if SystemTime::now() >= issued[n].until => Some(refusal("ExpiredTokenException")),
         Some(_) => None,
-        None => Some(refused(400, "UnrecognizedClientException", "no such key")),
+        None => Some(refusal("UnrecognizedClientException")),
     }
 }
