@@ -1,7 +1,6 @@
 //! The SDK's clients: transport, tokens and no retries of their own.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use azure_core::http::{ClientOptions, RetryOptions, Transport, Url};
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
@@ -9,12 +8,14 @@ use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 use sealmq_crypto_core::KeyError;
 
 use crate::config::AzureConnection;
-use crate::error::{Call, Failed};
+use crate::error::Call;
 
+mod calls;
 mod credential;
 mod http;
 mod keys;
 
+pub(crate) use calls::Calls;
 pub(crate) use http::NoAnswer;
 pub(crate) use keys::{Listed, VaultKeys};
 
@@ -56,17 +57,4 @@ fn options(connection: &AzureConnection, origin: Option<Url>) -> Result<ClientOp
         transport: Some(Transport::new(Arc::new(client))),
         ..ClientOptions::default()
     })
-}
-
-/// The outcome of a call, if it comes in time. A call can be several requests: for a token, without
-/// one, and with one.
-pub(crate) async fn within<T>(
-    timeout: Duration,
-    call: &Call,
-    work: impl Future<Output = azure_core::Result<T>>,
-) -> Result<T, Failed> {
-    match tokio::time::timeout(timeout, work).await {
-        Ok(outcome) => outcome.map_err(|error| call.failed(&error)),
-        Err(_) => Err(call.timed_out()),
-    }
 }

@@ -109,7 +109,8 @@ struct Told {
 
 impl Told {
     fn by(error: &azure_core::Error) -> Self {
-        let mut told = Self::default();
+        // Without a cause the SDK itself lost the token: another call was told to get a new one.
+        let mut told = Self { cause_may_pass: error.source().is_none(), ..Self::default() };
         let mut next: Option<&(dyn Error + 'static)> = Some(error);
         while let Some(cause) = next {
             if let Some(no_answer) = cause.downcast_ref::<NoAnswer>() {

@@ -16,7 +16,7 @@ use futures_util::TryStreamExt;
 use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, KeyError, KeyErrorKind, KeyProvider};
 use zeroize::Zeroizing;
 
-use crate::client::{self, within};
+use crate::client::{self, Calls};
 use crate::config::AzureSecretsConfig;
 use crate::error::{Call, malformed};
 use crate::versions::is_id;
@@ -33,6 +33,7 @@ use crate::versions::is_id;
 pub struct AzureSecretsProvider {
     config: AzureSecretsConfig,
     client: SecretClient,
+    calls: Calls,
 }
 
 impl AzureSecretsProvider {
@@ -44,7 +45,8 @@ impl AzureSecretsProvider {
     pub fn new(config: AzureSecretsConfig) -> Result<Self, KeyError> {
         config.validate()?;
         let client = client::secrets(&config.connection)?;
-        Ok(Self { config, client })
+        let calls = Calls::new(config.connection.request_timeout);
+        Ok(Self { config, client, calls })
     }
 
     async fn get(&self, call: &Call, version: Option<&str>) -> Result<Secret, KeyError> {
@@ -53,7 +55,7 @@ impl AzureSecretsProvider {
             ..Default::default()
         };
         let get = self.client.get_secret(&self.config.secret, Some(options));
-        let answer = within(self.config.connection.request_timeout, call, get).await?;
+        let answer = self.calls.within(call, get).await?;
         Ok(answer.into_model().map_err(|error| call.failed(&error))?)
     }
 
@@ -92,7 +94,7 @@ impl KeyProvider for AzureSecretsProvider {
         let pages = self.client.list_secret_properties_versions(&self.config.secret, Some(options));
         let pages = pages.map_err(|error| call.failed(&error))?;
         let all = pages.try_collect::<Vec<SecretProperties>>();
-        let all = within(self.config.connection.request_timeout, &call, all).await?;
+        let all = self.calls.within(&call, all).await?;
         all.into_iter().filter(is_enabled).map(|version| id_of(&call, &version)).collect()
     }
 

@@ -35,7 +35,7 @@ impl TokenCredential for OneAudience {
         if scopes != [self.scope.as_str()] {
             // The vault chose them: what it calls itself must not get it a token of others.
             let reason = "the vault asks for a token for another audience";
-            return Err(azure_core::Error::with_message(ErrorKind::Credential, reason));
+            return Err(azure_core::Error::new(ErrorKind::Credential, reason));
         }
         let token = self.inner.get_token(scopes, options).await;
         // Whatever it was, it happened on the way to a token.

@@ -1,7 +1,6 @@
 //! The vault's keys: one method for each operation that this crate needs.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use azure_core::http::RequestContent;
 use azure_security_keyvault_keys::models::{
@@ -14,7 +13,7 @@ use futures_util::TryStreamExt;
 use sealmq_crypto_core::KeyError;
 use zeroize::Zeroizing;
 
-use super::within;
+use super::Calls;
 use crate::config::{AzureConnection, KekKind};
 use crate::error::{Call, Failed, Meaning};
 
@@ -24,7 +23,7 @@ const MAX_VERSIONS: usize = 10_000;
 /// The keys of a vault.
 pub(crate) struct VaultKeys {
     client: KeyClient,
-    timeout: Duration,
+    calls: Calls,
     kind: KekKind,
 }
 
@@ -40,7 +39,11 @@ pub(crate) struct Listed {
 
 impl VaultKeys {
     pub(crate) fn new(connection: &AzureConnection, kind: KekKind) -> Result<Self, KeyError> {
-        Ok(Self { client: super::keys(connection)?, timeout: connection.request_timeout, kind })
+        Ok(Self {
+            client: super::keys(connection)?,
+            calls: Calls::new(connection.request_timeout),
+            kind,
+        })
     }
 
     /// Every version of a key, in no order; none of a key that is not there.
@@ -52,7 +55,7 @@ impl VaultKeys {
         };
         let pages = self.client.list_key_properties_versions(key, Some(options));
         let pages = pages.map_err(|error| call.failed(&error))?;
-        let all = within(self.timeout, &call, pages.try_collect::<Vec<KeyProperties>>());
+        let all = self.calls.within(&call, pages.try_collect::<Vec<KeyProperties>>());
         match all.await {
             Ok(all) => Ok(all.into_iter().take(MAX_VERSIONS).filter_map(listed).collect()),
             Err(Failed { meaning: Meaning::NotFound, .. }) => Ok(Vec::new()),
@@ -67,7 +70,7 @@ impl VaultKeys {
             KeyClientListKeyPropertiesVersionsOptions { maxresults: Some(1), ..Default::default() };
         let pages = self.client.list_key_properties_versions(key, Some(options));
         let mut pages = pages.map_err(|error| call.failed(&error))?.into_pages();
-        within(self.timeout, &call, pages.try_next()).await.map(drop)
+        self.calls.within(&call, pages.try_next()).await.map(drop)
     }
 
     /// A first version of a key, or one more if it is there.
@@ -119,14 +122,14 @@ impl VaultKeys {
     async fn create_with(&self, key: &str, parameters: CreateKeyParameters) -> Result<(), Failed> {
         let call = Call::new(format!("creating key {key}"));
         let parameters = body(&call, parameters)?;
-        within(self.timeout, &call, self.client.create_key(key, parameters, None)).await?;
+        self.calls.within(&call, self.client.create_key(key, parameters, None)).await?;
         Ok(())
     }
 
     /// One more version of a key; its id.
     pub(crate) async fn rotate(&self, key: &str) -> Result<String, KeyError> {
         let call = Call::new(format!("rotating key {key}"));
-        let answer = within(self.timeout, &call, self.client.rotate_key(key, None)).await?;
+        let answer = self.calls.within(&call, self.client.rotate_key(key, None)).await?;
         let rotated = answer.into_model().map_err(|error| call.failed(&error))?;
         let id = rotated.resource_id().ok().and_then(|id| id.version);
         id.ok_or_else(|| call.odd("version"))
@@ -135,25 +138,25 @@ impl VaultKeys {
     /// Whether there is a key of this name.
     pub(crate) async fn exists(&self, key: &str) -> Result<bool, Failed> {
         let call = Call::new(format!("looking for key {key}"));
-        found(within(self.timeout, &call, self.client.get_key(key, None)).await)
+        found(self.calls.within(&call, self.client.get_key(key, None)).await)
     }
 
     /// Whether a deleted key of this name waits to be purged or recovered.
     pub(crate) async fn is_deleted(&self, key: &str) -> Result<bool, Failed> {
         let call = Call::new(format!("looking for deleted key {key}"));
-        found(within(self.timeout, &call, self.client.get_deleted_key(key, None)).await)
+        found(self.calls.within(&call, self.client.get_deleted_key(key, None)).await)
     }
 
     /// Deletes a key; whether there was one.
     pub(crate) async fn delete(&self, key: &str) -> Result<bool, Failed> {
         let call = Call::new(format!("deleting key {key}"));
-        found(within(self.timeout, &call, self.client.delete_key(key, None)).await)
+        found(self.calls.within(&call, self.client.delete_key(key, None)).await)
     }
 
     /// Purges a deleted key; whether there was one.
     pub(crate) async fn purge(&self, key: &str) -> Result<bool, Failed> {
         let call = Call::new(format!("purging deleted key {key}"));
-        found(within(self.timeout, &call, self.client.purge_deleted_key(key, None)).await)
+        found(self.calls.within(&call, self.client.purge_deleted_key(key, None)).await)
     }
 
     /// Wraps these bytes by this version.
@@ -168,7 +171,7 @@ impl VaultKeys {
         let options =
             KeyClientWrapKeyOptions { key_version: Some(version.to_owned()), ..Default::default() };
         let wrap = self.client.wrap_key(key, parameters, Some(options));
-        let answer = within(self.timeout, &call, wrap).await?;
+        let answer = self.calls.within(&call, wrap).await?;
         let result = answer.into_model().map_err(|error| call.failed(&error))?;
         result.result.ok_or_else(|| call.odd("value"))
     }
@@ -183,7 +186,7 @@ impl VaultKeys {
         let call = Call::unwrapping(format!("unwrapping a DEK by key {key}"));
         let parameters = self.parameters(&call, ciphertext)?;
         let unwrap = self.client.unwrap_key(key, version, parameters, None);
-        let answer = within(self.timeout, &call, unwrap).await?;
+        let answer = self.calls.within(&call, unwrap).await?;
         let result = answer.into_model().map_err(|error| call.failed(&error))?;
         let odd = || Failed { meaning: Meaning::Unavailable, error: call.odd("value") };
         result.result.map(Zeroizing::new).ok_or_else(odd)

@@ -62,7 +62,9 @@ fn every_answer_has_its_kind() {
         (ErrorKind::Connection.into_error(), K::Unavailable),
         (ErrorKind::DataConversion.into_error(), K::Unavailable),
         (ErrorKind::Other.into_error(), K::Unavailable),
-        (ErrorKind::Credential.into_error(), K::Denied),
+        // The SDK's word for a token that was forgotten under its hands.
+        (ErrorKind::Credential.into_error(), K::Unavailable),
+        (azure_core::Error::new(ErrorKind::Credential, "no identity"), K::Denied),
         (
             azure_core::Error::new(ErrorKind::Credential, coded(401, "invalid_client", None)),
             K::Denied,
