@@ -5,10 +5,12 @@ use std::sync::Arc;
 use sealmq_crypto_core::{ContextScope, CryptoError, EncryptionContext};
 use sealmq_queue_core::{Attributes, Message};
 
-use crate::session::STATE_TYPE;
-
 /// The marker attribute: names of the bound user attributes, sorted, comma-separated.
 pub(crate) const BOUND_ATTRIBUTE: &str = "sealmq-bound";
+
+/// The message type that session states are bound to, and messages may not have, so that a state
+/// is never taken for a message or the other way round.
+pub(crate) const STATE_TYPE: &str = "sealmq.session-state";
 
 /// User attributes may not begin with this.
 pub(crate) const RESERVED_PREFIX: &str = "sealmq-";

@@ -12,10 +12,10 @@ use sealmq_queue_core::{ReceiverOptions, Transport};
 
 use crate::QueueClient;
 use crate::backoff::RetryPolicy;
-use crate::client::{QueueContext, Shared};
+use crate::clock_base::ClockBase;
 use crate::error::ClientError;
 use crate::lifecycle::Lifecycle;
-use crate::self_test::ClockBase;
+use crate::queue::{QueueContext, Shared};
 use crate::telemetry::KeyMetrics;
 
 /// Collects the parts of a [`QueueClient`].

@@ -9,9 +9,9 @@ use sealmq_queue_core::{
     DeadLetterInfo, Delivery, Feature, Message, Receipt, Receiver, ReceiverOptions, Source,
 };
 
-use crate::client::QueueContext;
 use crate::error::ClientError;
 use crate::incoming::IncomingMessage;
+use crate::queue::QueueContext;
 
 /// The dead-letter queue of one queue.
 ///

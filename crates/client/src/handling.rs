@@ -10,13 +10,14 @@ use sealmq_queue_core::{Feature, Message, TransportErrorKind};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::client::QueueContext;
+use crate::control::Control;
 use crate::error::{ClientError, ClientErrorKind};
 use crate::events;
 use crate::holding::{Kept, Place};
 use crate::incoming::{IncomingMessage, ReceivedMessage};
 use crate::opening::{Refusal, Unopened};
-use crate::processor::{Control, HandlerError, ProcessorOptions};
+use crate::processor::{HandlerError, ProcessorOptions};
+use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
 use crate::slots::{Slot, Slots};
 

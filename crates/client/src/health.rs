@@ -8,7 +8,7 @@ use sealmq_queue_core::TransportErrorKind;
 use tokio::time::{Instant, timeout};
 
 use crate::QueueClient;
-use crate::client::QueueContext;
+use crate::queue::QueueContext;
 
 /// How long each part may take to answer a health check.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);

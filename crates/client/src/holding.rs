@@ -16,12 +16,12 @@ use sealmq_queue_core::{Feature, Message};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
-use crate::client::QueueContext;
 use crate::error::asked_by_key_service;
 use crate::health::PATIENCE;
 use crate::incoming::IncomingMessage;
 use crate::opening::Refusal;
 use crate::processor::ProcessorOptions;
+use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
 
 /// The messages that one processor keeps.

@@ -12,9 +12,10 @@ use sealmq_crypto_core::{
 use sealmq_queue_core::{Delivery, Message, Receipt};
 
 use crate::bound::{BOUND_ATTRIBUTE, context_of, split_attributes};
-use crate::client::QueueContext;
+use crate::error::ClientError;
 use crate::events::{self, Subject};
 use crate::incoming::{IncomingMessage, Received, ReceivedMessage, Seal};
+use crate::queue::QueueContext;
 use crate::receipt::{MessageReceipt, ReplayReservation};
 
 /// How long a reservation lasts on a transport without locks.
@@ -54,6 +55,17 @@ impl From<CryptoError> for Refusal {
 }
 
 impl QueueContext {
+    /// Receives and opens one batch.
+    pub(crate) async fn receive(
+        self: &Arc<Self>,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Received>, ClientError> {
+        let deliveries = self.receive_sealed(max, wait).await?;
+        let _opening = self.shared.lifecycle.hand_out();
+        Ok(self.open_deliveries(deliveries).await)
+    }
+
     /// Opens what the broker handed out, each message for itself, and settles what cannot be.
     pub(crate) async fn open_deliveries(
         self: &Arc<Self>,

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::client::QueueContext;
+use crate::control::Control;
 use crate::incoming::IncomingMessage;
+use crate::queue::QueueContext;
 use crate::worker::Worker;
 
 /// Longer than any program runs, and short enough to be added to an instant.
@@ -134,18 +135,6 @@ pub struct StopReport {
 pub struct Processor {
     control: watch::Sender<Control>,
     running: JoinHandle<StopReport>,
-}
-
-/// What a processor tells its worker.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Control {
-    pub(crate) concurrency: usize,
-    pub(crate) paused: bool,
-    pub(crate) stop_by: Option<Instant>,
-    /// Handlers still at work are cut off.
-    pub(crate) cancel: bool,
-    /// How many those were.
-    pub(crate) cancelled: usize,
 }
 
 impl Processor {

@@ -9,9 +9,9 @@ use sealmq_queue_core::{
     Certainty, DeliveryMetadata, Receipt, Settlement, TransportError, TransportErrorKind,
 };
 
-use crate::client::QueueContext;
 use crate::error::{ClientError, asked_by_broker};
 use crate::lifecycle::HandedOut;
+use crate::queue::QueueContext;
 
 /// The right to settle one message, once.
 ///

@@ -5,11 +5,11 @@ use std::time::Duration;
 use sealmq_crypto_core::{CryptoError, CryptoErrorKind};
 use sealmq_queue_core::{Certainty, Feature};
 
-use crate::client::QueueContext;
 use crate::error::asked_by_key_service;
 use crate::events;
 use crate::incoming::{RejectedMessage, RejectionOutcome};
 use crate::opening::{Refusal, Unopened};
+use crate::queue::QueueContext;
 use crate::receipt::{FailedSettlement, MessageReceipt};
 
 impl QueueContext {

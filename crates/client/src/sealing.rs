@@ -10,9 +10,9 @@ use sealmq_crypto_core::{
 use sealmq_queue_core::{Message, SendFailure, SendReceipt, TransportError, TransportErrorKind};
 
 use crate::bound::{BOUND_ATTRIBUTE, RESERVED_PREFIX, bound_names, context_of};
-use crate::client::QueueContext;
 use crate::error::{ClientError, FailedSend, asked_by_broker, asked_by_key_service};
 use crate::events::{self, Subject};
+use crate::queue::QueueContext;
 
 type Sent = Result<SendReceipt, FailedSend>;
 

@@ -3,20 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use sealmq_crypto_core::{AeadBackend, Clock, CryptoConfig, CryptoProvider};
+use sealmq_crypto_core::{AeadBackend, CryptoProvider};
 
 use crate::QueueClient;
-use crate::client::QueueContext;
 use crate::health::{HealthStatus, Part, PartReport, ask, reason, status_of, write_parts};
+use crate::queue::QueueContext;
 
 /// How long each part may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// 2024-01-01T00:00:00Z: a clock before it was never set.
-const EARLIEST_MS: u64 = 1_704_067_200_000;
-
-/// How far a clock may step back where the policy sets no skew.
-const USUAL_SKEW: Duration = Duration::from_secs(120);
 
 /// What [`QueueClient::self_test`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,35 +52,6 @@ impl fmt::Display for SelfTestReport {
     }
 }
 
-/// Both clocks at the moment the client was built.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ClockBase {
-    unix_ms: u64,
-    monotonic: Duration,
-}
-
-impl ClockBase {
-    pub(crate) fn of(clock: &dyn Clock) -> Self {
-        Self { unix_ms: clock.unix_ms(), monotonic: clock.monotonic() }
-    }
-
-    /// Whether wall time is plausible, and has not gone back since.
-    fn judge(self, clock: &dyn Clock, config: &CryptoConfig) -> HealthStatus {
-        let unix_ms = clock.unix_ms();
-        if unix_ms < EARLIEST_MS {
-            return HealthStatus::Unhealthy("the clock says that it is before 2024".to_owned());
-        }
-        let passed = clock.monotonic().saturating_sub(self.monotonic);
-        let expected = Duration::from_millis(self.unix_ms).saturating_add(passed);
-        let back = expected.saturating_sub(Duration::from_millis(unix_ms));
-        if back > config.freshness.map_or(USUAL_SKEW, |freshness| freshness.max_clock_skew) {
-            let reason = format!("the clock went back by {} s", back.as_secs());
-            return HealthStatus::Unhealthy(reason);
-        }
-        HealthStatus::Healthy
-    }
-}
-
 impl QueueContext {
     /// A client that seals fetches a key; one that only opens may have no right to.
     async fn keys_self_test(&self, crypto: &dyn CryptoProvider) -> HealthStatus {
@@ -125,8 +90,9 @@ impl QueueClient {
             let crypto = queue.shared.crypto.as_deref()?;
             Some(ask(Part::Keys, PATIENCE, queue.keys_self_test(crypto), late).await)
         };
-        let clock =
-            async { queue.shared.clock_base.judge(&*queue.shared.clock, &queue.shared.config) };
+        let shared = &queue.shared;
+        let judged = shared.clock_base.judge(&*shared.clock, &shared.config);
+        let clock = async { judged.map_or_else(late, |()| HealthStatus::Healthy) };
         let (computes, keys, clock, transport, guard) = tokio::join!(
             ask(Part::Crypto, PATIENCE, queue.crypto_health(), late),
             keys,

@@ -11,13 +11,10 @@ use sealmq_crypto_core::{
 };
 use sealmq_queue_core::{Feature, Receiver, Session, TransportError};
 
-use crate::client::QueueContext;
+use crate::bound::STATE_TYPE;
 use crate::error::ClientError;
 use crate::incoming::Received;
-
-/// The message type that session states are bound to, and messages may not have, so that a state
-/// is never taken for a message or the other way round.
-pub(crate) const STATE_TYPE: &str = "sealmq.session-state";
+use crate::queue::QueueContext;
 
 /// A session that this client holds.
 ///

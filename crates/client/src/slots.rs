@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::processor::Control;
+use crate::control::Control;
 
 /// As many places as the processor's control allows now.
 pub(crate) struct Slots {

@@ -8,13 +8,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use crate::client::QueueContext;
+use crate::control::Control;
 use crate::error::ClientErrorKind;
 use crate::handling::Handling;
 use crate::holding::Holds;
 use crate::incoming::IncomingMessage;
 use crate::opening::{Refusal, Unopened};
-use crate::processor::{Control, HandlerError, ProcessorOptions, StopReport};
+use crate::processor::{HandlerError, ProcessorOptions, StopReport};
+use crate::queue::QueueContext;
 use crate::slots::Slots;
 
 /// Receives, runs the handlers and settles, until it is told to stop.
