@@ -143,12 +143,12 @@ where
                 let message = *message;
                 self.queue.reject(Unopened { message, receipt, refusal }).await;
             }
-            Ended::NotOpened { error, attempts } => {
-                let (_, unsettled) = self.queue.settle_rejected(&error, receipt, attempts).await;
-                if unsettled.is_some() && !self.queue.can_give_back() {
-                    tracing::error!(target: "sealmq", queue = self.queue.queue, %error,
-                        "Message lost: it could not be opened, and its broker has forgotten it");
-                }
+            Ended::NotOpened { error, attempts } if self.queue.can_give_back() => {
+                self.queue.settle_rejected(&error, receipt, attempts).await;
+            }
+            Ended::NotOpened { error, .. } => {
+                tracing::error!(target: "sealmq", queue = self.queue.queue, %error,
+                    "Message lost: it could not be opened, and its broker has forgotten it");
             }
             Ended::NotBegun => {
                 if let Err(failed) = receipt.abandon(Duration::ZERO).await {

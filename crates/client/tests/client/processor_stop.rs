@@ -292,3 +292,20 @@ async fn cutting_off_under_load_loses_no_message() {
     assert_eq!(done.len(), MESSAGES);
     assert!(world.stored().is_empty() && world.dead().is_empty());
 }
+
+/// Without a stop nobody waits: handlers end where they are, and their messages come again.
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_is_dropped_ends_its_handlers() {
+    let (world, work) = (World::new(), Arc::new(Work::default()));
+    let client = world.sealing();
+    send_numbers(&client, 2).await;
+    let processor = work.start(&client, options(2), MINUTE);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(work.running(), 2, "the control");
+    drop(processor);
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(work.done(), 0, "no handler went on");
+    for _ in 0..2 {
+        assert_eq!(next_opened(&client).await.message.metadata.delivery_count, 2);
+    }
+}
