@@ -141,15 +141,16 @@ async fn a_transport_that_renews_no_locks_gets_its_messages_back() {
 /// More messages than are kept: the rest stays with the broker.
 #[tokio::test(start_paused = true)]
 async fn a_long_queue_survives_an_outage_of_ten_minutes_too() {
-    let outage = Outage::begin(limited(1), 1_000).await;
-    let processor = outage.start(options(8));
+    let outage = Outage::begin(limited(1), 10_000).await;
+    // No whole number of batches: the last one has to be smaller.
+    let processor = outage.start(options(100).with_hold(250));
     tokio::time::sleep(OUTAGE).await;
-    assert_eq!((outage.world.stored().len(), outage.world.dead().len()), (1_000, 0));
+    assert_eq!((outage.world.stored().len(), outage.world.dead().len()), (10_000, 0));
     let delivered = |stored: &StoredMessage| stored.metadata.delivery_count > 0;
-    assert_eq!(outage.world.stored().iter().filter(|s| delivered(s)).count(), 256);
+    assert_eq!(outage.world.stored().iter().filter(|s| delivered(s)).count(), 250);
     outage.end();
     tokio::time::sleep(5 * MINUTE).await;
-    outage.assert_all_are_done(1_000, processor).await;
+    outage.assert_all_are_done(10_000, processor).await;
 }
 
 /// One key is out and another is not: its messages pass, however many wait.
