@@ -153,6 +153,34 @@ async fn a_long_queue_survives_an_outage_of_ten_minutes_too() {
     outage.assert_all_are_done(10_000, processor).await;
 }
 
+/// Where abandoning cannot wait, the same message would come again at once.
+#[tokio::test(start_paused = true)]
+async fn and_so_it_does_where_messages_go_back_without_a_delay() {
+    let broker =
+        MemoryTransport::builder().queue(QUEUE, limited(1)).without(Feature::DelayedAbandon);
+    let world = World::with_broker(broker.build().unwrap());
+    let outage = Outage::begin_in(world, 500).await;
+    let processor = outage.start(options(8));
+    tokio::time::sleep(OUTAGE).await;
+    assert_eq!((outage.world.stored().len(), outage.world.dead().len()), (500, 0));
+    outage.end();
+    tokio::time::sleep(5 * MINUTE).await;
+    outage.assert_all_are_done(500, processor).await;
+}
+
+/// Both the message that is kept and the probe that the rest waits for.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_out_is_asked_ever_more_rarely() {
+    let outage = Outage::begin(limited(1), 5).await;
+    let processor = outage.start(options(1).with_hold(1));
+    tokio::time::sleep(OUTAGE).await;
+    let calls = outage.switched.switch.calls();
+    assert!((40..100).contains(&calls), "some thirty times each: {calls}");
+    outage.end();
+    tokio::time::sleep(2 * MINUTE).await;
+    outage.assert_all_are_done(5, processor).await;
+}
+
 /// One key is out and another is not: its messages pass, however many wait.
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_one_key_does_not_block_messages_of_others() {
