@@ -1,8 +1,10 @@
 //! From open to closed: what is still received, and who is still at work.
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::control::Control;
@@ -30,14 +32,16 @@ pub(crate) enum Phase {
 pub(crate) struct Lifecycle {
     phase: watch::Sender<Phase>,
     processors: Mutex<Vec<watch::Sender<Control>>>,
-    /// How many messages are handed out and not settled.
-    handed_out: watch::Sender<usize>,
+    /// How many messages are handed out and not settled. Counted for each message, so no more than a
+    /// number; whoever waits for it to be zero is told once the drain has begun.
+    handed_out: AtomicUsize,
+    all_settled: Notify,
 }
 
 impl Lifecycle {
     pub(crate) fn new() -> Self {
-        let (phase, handed_out) = (watch::Sender::new(Phase::Open), watch::Sender::new(0));
-        Self { phase, processors: Mutex::default(), handed_out }
+        let (phase, processors) = (watch::Sender::new(Phase::Open), Mutex::default());
+        Self { phase, processors, handed_out: AtomicUsize::new(0), all_settled: Notify::new() }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -64,7 +68,7 @@ impl Lifecycle {
 
     /// Counts a message as handed out for as long as the result lives.
     pub(crate) fn hand_out(self: &Arc<Self>) -> HandedOut {
-        self.handed_out.send_modify(|count| *count += 1);
+        self.handed_out.fetch_add(1, Ordering::SeqCst);
         HandedOut(Arc::clone(self))
     }
 
@@ -97,10 +101,20 @@ impl Lifecycle {
             processor.closed().await; // by the deadline its handlers are cut off
             cancelled += processor.borrow().cancelled;
         }
-        let mut handed_out = self.handed_out.subscribe();
-        let _ = timeout_at(stop_by, handed_out.wait_for(|count| *count == 0)).await;
-        let unsettled = *handed_out.borrow();
-        ShutdownReport { cancelled, unsettled }
+        let _ = timeout_at(stop_by, self.until_all_are_settled()).await;
+        ShutdownReport { cancelled, unsettled: self.handed_out.load(Ordering::SeqCst) }
+    }
+
+    async fn until_all_are_settled(&self) {
+        loop {
+            // Listening before it looks: the last one may be settled in between.
+            let mut told = pin!(self.all_settled.notified());
+            told.as_mut().enable();
+            if self.handed_out.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            told.await;
+        }
     }
 }
 
@@ -109,6 +123,9 @@ pub(crate) struct HandedOut(Arc<Lifecycle>);
 
 impl Drop for HandedOut {
     fn drop(&mut self) {
-        self.0.handed_out.send_modify(|count| *count -= 1);
+        let was_last = self.0.handed_out.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last && self.0.is_ending() {
+            self.0.all_settled.notify_waiters();
+        }
     }
 }
