@@ -58,8 +58,6 @@
 
 mod adapter;
 mod catalogue;
-#[cfg(feature = "postgres")]
-mod collecting;
 mod config;
 mod connect;
 mod crypto;

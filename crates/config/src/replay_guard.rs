@@ -95,7 +95,7 @@ impl Prepared {
                 let client = crate::database::client(&config, credentials).map_err(cannot)?;
                 schema_version(&client).await.map_err(cannot)?;
                 let guard = PostgresReplayGuard::new(client, &group).map_err(cannot)?;
-                Ok(Arc::new(crate::collecting::CollectingGuard::new(guard)))
+                Ok(Arc::new(guard.with_collection()))
             }
         }
     }

@@ -16,6 +16,7 @@
 
 mod call;
 mod client;
+mod collecting;
 mod config;
 mod dek_rows;
 mod dek_store;

@@ -12,8 +12,12 @@ use tokio_postgres::Transaction;
 
 use crate::call::own_session;
 use crate::client::PostgresClient;
+use crate::collecting::Turns;
 use crate::error::{is_serialization_failure, sql};
 use crate::replay_rows::Nonces;
+
+/// Rows that one statement removes in the background.
+const AT_ONCE: u32 = 10_000;
 
 /// How often a statement is sent when the server gives up on it to serialize it with others.
 const ATTEMPTS: u32 = 5;
@@ -28,11 +32,14 @@ const ATTEMPTS: u32 = 5;
 ///   effect together with the caller's own work, exactly once, even when a lease lapsed and two
 ///   consumers work on one message.
 /// - A nonce is remembered until its retention is over. [`PostgresReplayGuard::collect_expired`]
-///   removes the rows that are expired, and no other.
+///   removes the rows that are expired, and no other;
+///   [`PostgresReplayGuard::with_collection`] has the guard call it.
 #[derive(Clone)]
 pub struct PostgresReplayGuard {
     db: PostgresClient,
     group: Arc<str>,
+    /// Shared by clones; none where others collect.
+    turns: Option<Arc<Turns>>,
 }
 
 /// What became of a commit in a transaction.
@@ -55,7 +62,15 @@ impl PostgresReplayGuard {
     pub fn new(db: PostgresClient, group: &str) -> Result<Self, KeyError> {
         TenantId::new(group)
             .map_err(|error| KeyError::invalid_input("group", error.to_string()))?;
-        Ok(Self { db, group: group.into() })
+        Ok(Self { db, group: group.into(), turns: None })
+    }
+
+    /// The same guard, which removes expired nonces in the background once a minute while messages
+    /// come. No message waits for it, and a failure is made good by the next time.
+    #[must_use]
+    pub fn with_collection(mut self) -> Self {
+        self.turns = Some(Arc::new(Turns::new()));
+        self
     }
 
     /// The same guard in a transaction of the caller's, which leads to the same database.
@@ -74,6 +89,25 @@ impl PostgresReplayGuard {
             nonces.collect(client, limit).await.map_err(|error| sql(operation, error))
         });
         collected.map_err(ReplayError::new)
+    }
+
+    fn collect_in_turn(&self) {
+        if !self.turns.as_ref().is_some_and(|turns| turns.take()) {
+            return;
+        }
+        let guard = self.clone();
+        tokio::spawn(async move {
+            loop {
+                match guard.collect_expired(AT_ONCE).await {
+                    Ok(removed) if removed < u64::from(AT_ONCE) => return,
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::debug!(target: "sealmq", %error, "Expired nonces not removed");
+                        return;
+                    }
+                }
+            }
+        });
     }
 
     fn nonces(&self) -> Nonces<'_> {
@@ -110,6 +144,7 @@ impl ReplayGuard for PostgresReplayGuard {
         lease: Duration,
         retention: Duration,
     ) -> Result<Reservation, ReplayError> {
+        self.collect_in_turn();
         let nonces = self.nonces();
         serialized!(self, "reserving a nonce", |client| nonces
             .reserve(client, nonce, identity, lease, retention))
