@@ -1,7 +1,6 @@
 //! Tests of the file and of what it leads to.
 
 mod bad_files;
-mod connect;
 #[cfg(all(
     feature = "aws-kms",
     feature = "aws-secrets",
@@ -16,23 +15,9 @@ mod connect;
     feature = "sqs",
     feature = "vault"
 ))]
-mod documents;
+mod complete;
+mod connect;
 mod names;
 mod paths;
 mod samples;
-#[cfg(all(
-    feature = "aws-kms",
-    feature = "aws-secrets",
-    feature = "azure-keyvault",
-    feature = "local",
-    feature = "memory",
-    feature = "nats",
-    feature = "nats-replay",
-    feature = "pkcs11",
-    feature = "postgres",
-    feature = "servicebus",
-    feature = "sqs",
-    feature = "vault"
-))]
-mod schema;
 mod secrets;

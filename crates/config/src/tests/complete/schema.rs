@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use toml::de::{DeTable, DeValue};
 
 use super::documents::{document, examples};
-use super::samples::{built_in, file_of, least, of_type};
 use crate::catalogue::Kind;
+use crate::tests::samples::{built_in, file_of, least, of_type};
 use crate::{Config, schema};
 
 const META: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -83,7 +83,7 @@ fn what_the_reader_takes_is_taken() {
         let by_reference = keys.iter().map(|key| format!("{} = {{ env = 'SOME' }}", key.name));
         files.push(file_of(kind, &by_reference.collect::<Vec<_>>()));
     }
-    files.push(super::samples::every_table());
+    files.push(crate::tests::samples::every_table());
     assert!(files.len() > 40, "{}", files.len());
     for file in files {
         Config::parse(&file).unwrap_or_else(|error| panic!("{error}\n{file}"));
