@@ -78,6 +78,16 @@ impl AwsStandIn {
     pub fn count(&self) -> usize {
         self.issued.lock().unwrap().len()
     }
+
+    /// How many requests of the service were signed with the n-th credentials or later ones: some
+    /// may be replaced at once, whatever replaces them ahead of their end.
+    ///
+    /// # Panics
+    /// After another panic.
+    pub fn calls_since(&self, n: usize) -> usize {
+        let early: Vec<_> = (0..n).map(key_id).collect();
+        self.service.count(|request| !early.contains(&signer(request)))
+    }
 }
 
 impl AwsPlace {

@@ -103,8 +103,7 @@ async fn outlives_its_credentials(place: Place) {
     let mut child = child(&stand_in.service.url(), &key, folder, &stand_in.variables());
     let child = child.env("CHILD_GOES_ON", "1").spawn().unwrap();
     let enough = async {
-        let calls = |n: usize| stand_in.service.count(|request| signer(request) == key_id(n));
-        while calls(3) < 8 && !folder.join("said").exists() {
+        while stand_in.calls_since(3) < 8 && !folder.join("said").exists() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
