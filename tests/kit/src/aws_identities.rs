@@ -79,14 +79,14 @@ impl AwsStandIn {
         self.issued.lock().unwrap().len()
     }
 
-    /// How many requests of the service were signed with the n-th credentials or later ones: some
-    /// may be replaced at once, whatever replaces them ahead of their end.
+    /// How many requests of the service were signed with the n-th credentials or later ones. Those
+    /// that two tasks fetched at the same time may sign few or none.
     ///
     /// # Panics
     /// After another panic.
     pub fn calls_since(&self, n: usize) -> usize {
-        let early: Vec<_> = (0..n).map(key_id).collect();
-        self.service.count(|request| !early.contains(&signer(request)))
+        let late: Vec<_> = (n..self.count()).map(key_id).collect();
+        self.service.count(|request| late.contains(&signer(request)))
     }
 }
 
