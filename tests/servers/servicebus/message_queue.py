@@ -76,6 +76,8 @@ class MessageQueue:
         else:
             self._enqueue(message, now)
         sequence_number = message.sequence_number
+        # One without any life left expires before it could be delivered.
+        self.deadlines.let_time_pass()
         self.dispatch()
         return sequence_number
 

@@ -86,6 +86,13 @@ def test_an_expired_message_is_gone(sdk: ServiceBusClient, courier: Courier) -> 
         assert receiver.receive_messages(max_wait_time=0.3) == []
 
 
+def test_a_message_without_any_life_is_not_delivered(courier: Courier) -> None:
+    with courier.receiver(prefetch_count=1) as receiver:
+        assert receiver.receive_messages(max_wait_time=0.1) == []  # there is credit from now on
+        courier.send("never", time_to_live=timedelta(0))
+        assert receiver.receive_messages(max_wait_time=0.3) == []
+
+
 def test_an_expired_message_is_dead_lettered_where_that_is_set(
     sdk: ServiceBusClient, make_queue: Callable[..., str]
 ) -> None:
