@@ -2,6 +2,7 @@
 
 mod cache;
 mod events;
+mod kek;
 mod named;
 mod opening;
 mod policy;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use super::ring::{Kek, Shared};
+use super::kek::Kek;
+use super::ring::Shared;
 use crate::format::WrappedDekRef;
 use crate::keys::{KeyError, KeyErrorKind, WrapContext, WrappedDek};
 use crate::message_key::MessageKey;
@@ -49,21 +50,36 @@ pub(super) fn cache_key(
 }
 
 impl Shared {
-    /// The DEK of a frame: the first of its wrapped forms that one of our KEKs opens.
+    /// The DEK of a frame: one that is at hand, or from the first service that unwraps it.
     pub(super) async fn opening_key(
         self: &Arc<Self>,
         context: &WrapContext,
         suite: Suite,
         wrapped: &[WrappedDekRef<'_>],
     ) -> Result<Arc<MessageKey>, KeyError> {
+        // The alias is looked up in our own configuration before anything is called.
+        let forms = wrapped.iter().filter_map(|entry| {
+            let kek = self.keks.iter().find(|kek| kek.alias.as_str() == entry.kek_alias)?;
+            Some((kek, entry.wrapped))
+        });
+        let found_by = |(kek, wrapped): (&Arc<Kek>, &[u8])| {
+            cache_key(kek, wrapped, suite, &self.policy_digest, context)
+        };
+        for form in forms.clone() {
+            if let Some(dek) = self.opening.fresh(&found_by(form)) {
+                return Ok(Arc::clone(&dek.key));
+            }
+        }
+        let mut forms: Vec<_> = forms.map(|form| (found_by(form), form.0, form.1)).collect();
+        let now = self.around.clock.monotonic();
+        forms.sort_by_cached_key(|(key, kek, _)| match self.opening.at_hand(key) {
+            Some(_) => Turn::AtHand,
+            None if kek.is_avoided(now) => Turn::Avoided,
+            None => Turn::Asked,
+        });
         let mut failure = None;
-        for entry in wrapped {
-            // The alias is looked up in our own configuration before anything is called.
-            let Some(kek) = self.keks.iter().find(|kek| kek.alias.as_str() == entry.kek_alias)
-            else {
-                continue;
-            };
-            match self.unwrap(kek, entry, suite, context).await {
+        for (key, kek, wrapped) in forms {
+            match self.unwrap(key, kek, wrapped, context).await {
                 Ok(dek) => return Ok(Arc::clone(&dek.key)),
                 Err(error) => {
                     // An unreachable service outweighs a refusal: the message may yet open.
@@ -81,27 +97,33 @@ impl Shared {
 
     async fn unwrap(
         self: &Arc<Self>,
+        key: CacheKey,
         kek: &Arc<Kek>,
-        entry: &WrappedDekRef<'_>,
-        suite: Suite,
+        wrapped: &[u8],
         context: &WrapContext,
     ) -> Result<Arc<OpeningDek>, KeyError> {
-        let key = cache_key(kek, entry.wrapped, suite, &self.policy_digest, context);
         let load = || {
             let (shared, kek, context) = (Arc::clone(self), Arc::clone(kek), context.clone());
-            let wrapped = entry.wrapped.to_vec();
+            let wrapped = wrapped.to_vec();
             async move {
-                let dek = {
-                    let _place = shared.calls.acquire().await;
-                    let call = kek.service.decrypt_dek(&wrapped, &context);
-                    shared.around.measured(kek.service.name(), "decrypt_dek", call).await?
-                };
+                let call = kek.service.decrypt_dek(&wrapped, &context);
+                let dek = kek.call(&shared.around, "decrypt_dek", call).await?;
                 opening_dek(&kek, &dek, wrapped, &context)
             }
             .boxed()
         };
         self.opening.get_or_load(key, load).await
     }
+}
+
+/// When the wrapped form of one service is tried, while others have one of their own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// It costs no waiting for a call.
+    AtHand,
+    Asked,
+    /// The service did not answer a while ago.
+    Avoided,
 }
 
 /// A DEK ready to open what was sealed under this wrapped form of it.

@@ -19,7 +19,7 @@ impl Keyring {
         let mut keys = vec![message_key(&dek, &forms)?];
         for (kek, bytes) in &forms {
             let call = kek.service.decrypt_dek(bytes, context);
-            let unwrapped = shared.around.measured(kek.service.name(), "decrypt_dek", call).await?;
+            let unwrapped = kek.call(&shared.around, "decrypt_dek", call).await?;
             if unwrapped != dek {
                 let reason = format!("{} unwrapped another DEK", kek.alias.as_str());
                 return Err(KeyError::new(KeyErrorKind::Malformed, reason));

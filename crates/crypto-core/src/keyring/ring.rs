@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_lock::Semaphore;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::cache::FlightCache;
 use super::events::{KeyEvent, KeyObserver, Spawn, Surroundings};
+use super::kek::Kek;
 use super::opening::{CacheKey, OpeningDek, cache_key, opening_dek};
 use super::policy::KeyringPolicy;
 use super::sealing::{SealingDek, SealingSlot};
@@ -37,20 +37,12 @@ pub struct Keyring {
     pub(super) shared: Arc<Shared>,
 }
 
-/// A key service under the alias that frames name it by.
-pub(super) struct Kek {
-    pub(super) alias: KekAlias,
-    pub(super) service: Arc<dyn KeyManagementService>,
-}
-
 /// What the clones of a keyring share.
 pub(super) struct Shared {
     pub(super) keks: Vec<Arc<Kek>>,
     pub(super) policy_digest: [u8; 32],
     pub(super) around: Surroundings,
     pub(super) opening: Arc<FlightCache<CacheKey, OpeningDek>>,
-    /// Bounds the calls under way at once.
-    pub(super) calls: Semaphore,
     pub(super) policy: KeyringPolicy,
     sealing: Mutex<HashMap<WrapContext, Arc<SealingSlot>>>,
 }
@@ -58,7 +50,7 @@ pub(super) struct Shared {
 /// Collects the parts of a [`Keyring`].
 #[must_use]
 pub struct KeyringBuilder {
-    keks: Vec<Arc<Kek>>,
+    keks: Vec<(KekAlias, Arc<dyn KeyManagementService>)>,
     policy: KeyringPolicy,
     around: Surroundings,
 }
@@ -66,7 +58,7 @@ pub struct KeyringBuilder {
 impl KeyringBuilder {
     /// Adds a KEK: seals are wrapped by each one that is added, up to four.
     pub fn kek(mut self, alias: KekAlias, service: Arc<dyn KeyManagementService>) -> Self {
-        self.keks.push(Arc::new(Kek { alias, service }));
+        self.keks.push((alias, service));
         self
     }
 
@@ -104,16 +96,17 @@ impl KeyringBuilder {
         if !(1..=MAX_WRAPPED_DEKS).contains(&self.keks.len()) {
             return Err(CryptoError::invalid_input("keks", "1 to 4 KEKs"));
         }
-        let twice = |kek: &Arc<Kek>| self.keks.iter().filter(|k| k.alias == kek.alias).count() > 1;
-        if self.keks.iter().any(twice) {
+        let times = |alias| self.keks.iter().filter(|(other, _)| other == alias).count();
+        if self.keks.iter().any(|(alias, _)| times(alias) > 1) {
             return Err(CryptoError::invalid_input("keks", "an alias stands twice"));
         }
+        let most_calls = self.policy.max_concurrent_calls;
+        let kek = |(alias, service)| Arc::new(Kek::new(alias, service, most_calls));
         let shared = Shared {
-            keks: self.keks,
+            keks: self.keks.into_iter().map(kek).collect(),
             policy_digest: Sha256::new_with_prefix(format!("{:?}", self.policy).as_bytes())
                 .finalize(),
             opening: FlightCache::new(&self.policy, self.around.clone()),
-            calls: Semaphore::new(self.policy.max_concurrent_calls),
             around: self.around,
             policy: self.policy,
             sealing: Mutex::default(),
@@ -238,14 +231,13 @@ impl Shared {
 
     /// One DEK: made by the first KEK's service, wrapped by all.
     pub(super) async fn generate(&self, context: &WrapContext) -> Result<Wrapped, KeyError> {
-        let _place = self.calls.acquire().await;
         let first = &self.keks[0];
         let call = first.service.generate_dek(context);
-        let generated = self.around.measured(first.service.name(), "generate_dek", call).await?;
+        let generated = first.call(&self.around, "generate_dek", call).await?;
         let mut forms = vec![(Arc::clone(first), generated.wrapped)];
         for kek in &self.keks[1..] {
             let call = kek.service.encrypt_dek(&generated.dek, context);
-            let bytes = self.around.measured(kek.service.name(), "encrypt_dek", call).await?;
+            let bytes = kek.call(&self.around, "encrypt_dek", call).await?;
             forms.push((Arc::clone(kek), bytes));
         }
         Ok(Wrapped { dek: generated.dek, forms })

@@ -13,6 +13,7 @@ mod caps;
 mod config;
 mod context;
 mod downgrade;
+mod failover;
 mod fips;
 mod freshness;
 mod keks;

@@ -1,14 +1,15 @@
 //! Sealing and opening bodies with keys in this process.
 
+mod builder;
+
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 
 use crate::aead::AeadBackend;
-use crate::clock::{Clock, SystemClock};
-use crate::config::CryptoConfig;
+use crate::clock::Clock;
 use crate::context::{ContextScope, EncryptionContext};
 use crate::crypto_provider::{CryptoProvider, OpenedMessage, SealRequest};
 use crate::encrypted_message::EncryptedMessage;
@@ -21,8 +22,10 @@ use crate::keyring::{Keyring, NamedKeys};
 use crate::keys::{KeyError, KeyErrorKind};
 use crate::message_key::{AuthenticatedHeader, MessageKey};
 use crate::probe;
-use crate::random::{EntropySource, kernel_entropy};
+use crate::random::EntropySource;
 use crate::suite::Suite;
+
+pub use builder::AesGcmCryptoProviderBuilder;
 
 /// Seals and opens in this process, with AES-256-GCM (suite 0x01) or ChaCha20-Poly1305 (0x02).
 pub struct AesGcmCryptoProvider {
@@ -36,78 +39,7 @@ pub struct AesGcmCryptoProvider {
     entropy: Arc<dyn EntropySource>,
 }
 
-/// Collects the parts of an [`AesGcmCryptoProvider`].
-#[must_use]
-pub struct AesGcmCryptoProviderBuilder(AesGcmCryptoProvider);
-
-impl AesGcmCryptoProviderBuilder {
-    /// Opens with these named keys, and seals with them if there is no keyring.
-    pub fn named_keys(mut self, named: NamedKeys) -> Self {
-        self.0.named = Some(named);
-        self
-    }
-
-    /// Seals and opens with wrapped DEKs of this keyring.
-    pub fn keyring(mut self, keyring: Keyring) -> Self {
-        self.0.keyring = Some(keyring);
-        self
-    }
-
-    /// Takes suites and back end from this policy.
-    pub fn config(mut self, config: &CryptoConfig) -> Self {
-        self.0.suite = config.suite;
-        self.0.accepted_suites.clone_from(&config.accepted_suites);
-        self.0.backend = config.aead_backend;
-        self.0.fips = config.fips;
-        self
-    }
-
-    /// Replaces the system's clock.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.0.clock = clock;
-        self
-    }
-
-    #[cfg(test)]
-    pub(crate) fn entropy(mut self, entropy: Arc<dyn EntropySource>) -> Self {
-        self.0.entropy = entropy;
-        self
-    }
-
-    /// The finished provider.
-    ///
-    /// # Errors
-    /// `InvalidInput` names `keys` when there is no key source at all, or `aead_backend` when it
-    /// is not built in, `fips` when it is no FIPS module and should be; `Unsupported` when the suite is [`Suite::Remote`].
-    pub fn build(self) -> Result<AesGcmCryptoProvider, CryptoError> {
-        self.0.backend.require()?;
-        if self.0.fips {
-            self.0.backend.require_fips()?;
-        }
-        self.0.suite.in_process()?;
-        if self.0.named.is_none() && self.0.keyring.is_none() {
-            let reason = "neither a key provider nor a key service is configured";
-            return Err(CryptoError::invalid_input("keys", reason));
-        }
-        Ok(self.0)
-    }
-}
-
 impl AesGcmCryptoProvider {
-    /// Begins a provider with the default suites, back end and clock.
-    pub fn builder() -> AesGcmCryptoProviderBuilder {
-        AesGcmCryptoProviderBuilder(Self {
-            named: None,
-            keyring: None,
-            suite: Suite::default(),
-            accepted_suites: Suite::ALL.to_vec(),
-            backend: AeadBackend::default(),
-            fips: false,
-            clock: Arc::new(SystemClock::new()),
-            entropy: kernel_entropy(),
-        })
-    }
-
     async fn sealing_key(
         &self,
         requests: &[SealRequest<'_>],
@@ -192,7 +124,7 @@ impl AesGcmCryptoProvider {
     /// Opens a copy: the ciphertext stays as it is, for a dead-letter queue.
     fn open(
         &self,
-        key: Arc<MessageKey>,
+        key: &MessageKey,
         message: &EncryptedMessage,
         frame: &Frame<'_>,
         context: &EncryptionContext,
@@ -225,30 +157,33 @@ impl CryptoProvider for AesGcmCryptoProvider {
     ) -> Result<OpenedMessage, CryptoError> {
         let frame = Frame::parse(message.as_bytes())?;
         let key = self.opening_key(&frame, context).await?;
-        self.open(key, &message, &frame, context)
+        self.open(&key, &message, &frame, context)
     }
 
     async fn decrypt_batch(
         &self,
         messages: Vec<(EncryptedMessage, &EncryptionContext)>,
     ) -> Vec<Result<OpenedMessage, CryptoError>> {
+        let frames: Vec<_> = messages
+            .iter()
+            .map(|(message, context)| (Frame::parse(message.as_bytes()), *context))
+            .collect();
+        // Messages of one sender name the same key one after the other: it is looked up once. The
+        // keys of several senders are asked for side by side.
+        let runs = || frames.chunk_by(same_key);
+        let keys = join_all(runs().map(async |run| match &run[0] {
+            (Ok(frame), context) => self.opening_key(frame, context).await,
+            (Err(error), _) => Err(error.clone()),
+        }));
         let mut opened = Vec::with_capacity(messages.len());
-        // Messages of one sender name the same key one after the other: it is looked up once.
-        let mut last: Option<(Frame<'_>, &EncryptionContext, Arc<MessageKey>)> = None;
-        for (message, context) in &messages {
-            let outcome = async {
-                let frame = Frame::parse(message.as_bytes())?;
-                let key = match &last {
-                    Some((of, bound, key)) if same_key((of, bound), (&frame, context)) => {
-                        Arc::clone(key)
-                    }
-                    _ => self.opening_key(&frame, context).await?,
-                };
-                let outcome = self.open(Arc::clone(&key), message, &frame, context);
-                last = Some((frame, context, key));
-                outcome
-            };
-            opened.push(outcome.await);
+        let mut messages = messages.iter();
+        for (run, key) in runs().zip(keys.await) {
+            for ((frame, context), (message, _)) in run.iter().zip(messages.by_ref()) {
+                opened.push(match (frame, &key) {
+                    (Ok(frame), Ok(key)) => self.open(key, message, frame, context),
+                    (Err(error), _) | (_, Err(error)) => Err(error.clone()),
+                });
+            }
         }
         opened
     }
@@ -348,11 +283,12 @@ impl CryptoProvider for AesGcmCryptoProvider {
     }
 }
 
+/// A frame, or why it is none, and what its message is bound to.
+type Parsed<'a> = (Result<Frame<'a>, CryptoError>, &'a EncryptionContext);
+
 /// Whether two frames name the same key, in the same suite and scope.
-fn same_key(
-    (a, a_context): (&Frame<'_>, &EncryptionContext),
-    (b, b_context): (&Frame<'_>, &EncryptionContext),
-) -> bool {
+fn same_key((a, a_context): &Parsed<'_>, (b, b_context): &Parsed<'_>) -> bool {
+    let (Ok(a), Ok(b)) = (a, b) else { return false };
     a.suite() == b.suite()
         && a.key_reference() == b.key_reference()
         && a_context.scope() == b_context.scope()
@@ -379,11 +315,5 @@ impl fmt::Debug for AesGcmCryptoProvider {
             .field("named_keys", &self.named.is_some())
             .field("keyring", &self.keyring)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for AesGcmCryptoProviderBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
