@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::control::Control;
 use crate::error::{ClientError, ClientErrorKind};
 use crate::events;
-use crate::holding::{Kept, Place};
+use crate::holding::{Kept, Place, Waiting};
 use crate::incoming::{IncomingMessage, ReceivedMessage};
 use crate::opening::{Refusal, Unopened};
 use crate::processor::{HandlerError, ProcessorOptions};
@@ -73,16 +73,18 @@ where
         self: Arc<Self>,
         message: Message,
         receipt: MessageReceipt,
-        mut error: CryptoError,
+        mut waiting: Waiting,
         place: Place,
     ) {
-        self.queue.metrics.crypto_error(&error);
-        events::rejected(&self.queue.subject(&message), &error);
+        if let Waiting::After(error) = &waiting {
+            self.queue.metrics.crypto_error(error);
+            events::rejected(&self.queue.subject(&message), error);
+        }
         let ended = {
             // One renewal for the whole time: it is never interrupted.
             let mut lock = pin!(self.keep_locked(&receipt));
             let kept = tokio::select! {
-                kept = place.open(&self.queue, &message, &receipt, &mut error) => kept,
+                kept = place.open(&self.queue, &message, &receipt, &mut waiting) => kept,
                 () = lock.as_mut() => Kept::LockLost,
                 () = self.stopping() => Kept::Stopped,
             };
@@ -90,10 +92,13 @@ where
                 Kept::Opened(opened) => self.work(*opened, None, lock).await,
                 Kept::Refused(refusal) => Ended::Refused { message: Box::new(message), refusal },
                 // As long as can be: messages that were not seen yet come before it.
-                Kept::NoRoom => Ended::NotOpened { error, attempts: u32::MAX },
-                Kept::Stopped => {
-                    Ended::NotOpened { error, attempts: receipt.metadata().delivery_count }
+                Kept::NoRoom => {
+                    Ended::NotOpened { error: waiting.into_error(), attempts: u32::MAX }
                 }
+                Kept::Stopped => Ended::NotOpened {
+                    error: waiting.into_error(),
+                    attempts: receipt.metadata().delivery_count,
+                },
                 Kept::LockLost => Ended::LockLost,
             }
         };

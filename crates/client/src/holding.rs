@@ -2,27 +2,52 @@
 //!
 //! A message that cannot be opened because a key service is down could go back to the broker, but
 //! the broker counts each delivery and dead-letters after so many of them. So it is kept instead,
-//! beside the handlers and not in their places, and tried again. There is room for so many. When
+//! beside the handlers and not in their places, and tried again. So is one whose key service takes
+//! long to answer, while its answer is waited for. There is room for so many. When
 //! it is taken and nothing can be opened at all, no more is received: the rest waits with the
 //! broker, where it does not count as delivered. When only some keys are out, messages of others
 //! are to pass: one more to keep takes the place of the one kept longest, which goes back.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::Gauge;
 use sealmq_crypto_core::CryptoError;
-use sealmq_queue_core::{Feature, Message};
+use sealmq_queue_core::{Delivery, Feature, Message};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use crate::error::asked_by_key_service;
+use crate::events;
 use crate::health::PATIENCE;
 use crate::incoming::IncomingMessage;
-use crate::opening::Refusal;
+use crate::opening::{Awaited, Refusal};
 use crate::processor::ProcessorOptions;
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
+
+/// How long a batch is waited for at most before its messages are kept: longer than a key service
+/// takes that is well, and short to those who send to the queue.
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is to become of a message that is kept, or has just been.
+pub(crate) enum Waiting {
+    /// Its batch is still being opened.
+    For(Awaited),
+    /// It could not be opened.
+    After(CryptoError),
+}
+
+impl Waiting {
+    /// Why the message is not open.
+    pub(crate) fn into_error(self) -> CryptoError {
+        match self {
+            Self::For(_) => CryptoError::unavailable("its key was asked for and not had in time"),
+            Self::After(error) => error,
+        }
+    }
+}
 
 /// The messages that one processor keeps.
 pub(crate) struct Holds {
@@ -62,6 +87,15 @@ impl Holds {
         let capacity = if can_hold(&queue, options) { options.hold } else { 0 };
         let (places, decided) = (VecDeque::new(), Arc::default());
         Self { queue, places, capacity, blind: false, decided }
+    }
+
+    /// How long a batch is waited for before its messages are kept: a part of the shortest lock,
+    /// which is not renewed until then. `None` where none is kept.
+    pub(crate) fn patience(&self, deliveries: &[Delivery]) -> Option<Duration> {
+        let locks =
+            deliveries.iter().filter_map(|delivery| delivery.receipt.metadata().lock_duration);
+        let shortest = locks.min().unwrap_or(Duration::MAX);
+        (self.capacity > 0).then(|| MOST_PATIENCE.min(shortest / 4))
     }
 
     /// Notes how many messages of a batch could not be judged.
@@ -166,34 +200,42 @@ pub(crate) enum Kept {
 }
 
 impl Place {
-    /// Tries to open the message until that is decided or its place is taken. `error` is why it
-    /// could not be opened the last time.
+    /// Tries to open the message until that is decided or its place is taken.
     pub(crate) async fn open(
         mut self,
         queue: &QueueContext,
         message: &Message,
         receipt: &MessageReceipt,
-        error: &mut CryptoError,
+        waiting: &mut Waiting,
     ) -> Kept {
-        let mut attempt = 1;
+        let mut failures = u32::from(matches!(waiting, Waiting::After(_)));
         let opened = loop {
-            let pause = queue.shared.retry.delay_as_asked(attempt, asked_by_key_service(error));
-            let again = async {
-                tokio::time::sleep(pause).await;
-                queue.open_again(message, receipt).await
+            let opening = async {
+                match waiting {
+                    Waiting::For(awaited) => queue.open_at_last(message, receipt, awaited).await,
+                    Waiting::After(error) => {
+                        let asked = asked_by_key_service(error);
+                        tokio::time::sleep(queue.shared.retry.delay_as_asked(failures, asked))
+                            .await;
+                        queue.open_again(message, receipt).await
+                    }
+                }
             };
             let opened = tokio::select! {
-                opened = again => opened,
+                opened = opening => opened,
                 _ = &mut self.told => return Kept::NoRoom,
             };
             match opened {
-                Err(Refusal::Error(still)) if still.is_retryable() => {
-                    queue.metrics.crypto_error(&still);
-                    *error = still;
+                Err(Refusal::Error(error)) if error.is_retryable() => {
+                    if failures == 0 {
+                        events::rejected(&queue.subject(message), &error);
+                    }
+                    queue.metrics.crypto_error(&error);
+                    *waiting = Waiting::After(error);
                 }
                 opened => break opened,
             }
-            attempt += 1;
+            failures += 1;
         };
         self.decided.notify_one();
         opened.map_or_else(Kept::Refused, |opened| Kept::Opened(Box::new(opened)))

@@ -5,7 +5,9 @@
 //! It knows the traits of `sealmq-crypto-core` and `sealmq-queue-core` and no broker or key
 //! service.
 
+mod admission;
 mod backoff;
+mod bodies;
 mod bound;
 mod builder;
 mod client;

@@ -1,38 +1,21 @@
-//! The way in: tell sealed from plain, open, judge age and replay.
+//! The way in: what a broker handed out is opened, admitted and handed on.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use sealmq_crypto_core::format::{Frame, Marker, dearmour, find_marker};
-use sealmq_crypto_core::{
-    CryptoError, CryptoErrorKind, DeliveryIdentity, EncryptedMessage, EncryptionContext,
-    OpenedMessage, PlaintextVerdict, Reservation,
-};
+use futures_util::future::join_all;
+use sealmq_crypto_core::CryptoError;
 use sealmq_queue_core::{Delivery, Message, Receipt};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use crate::bound::{BOUND_ATTRIBUTE, context_of, split_attributes};
+use crate::admission::{Admitted, admitted_at_any_age, incoming};
+use crate::bodies::{Opened, no_answer};
 use crate::error::ClientError;
 use crate::events::{self, Subject};
-use crate::incoming::{IncomingMessage, Received, ReceivedMessage, Seal};
+use crate::incoming::{IncomingMessage, Received, ReceivedMessage};
 use crate::queue::QueueContext;
-use crate::receipt::{MessageReceipt, ReplayReservation};
-
-/// How long a reservation lasts on a transport without locks.
-const DEFAULT_LEASE: Duration = Duration::from_secs(60);
-
-/// A message that was told apart by its first bytes: a plaintext, or a frame and what it is bound
-/// to.
-enum Marked {
-    Plain(PlaintextVerdict),
-    Sealed { frame: EncryptedMessage, context: EncryptionContext, bound: String },
-}
-
-/// A message that opened, before its age and replay were judged.
-enum Opened {
-    Plain(PlaintextVerdict),
-    Sealed { sealed: OpenedMessage, bound: String },
-}
+use crate::receipt::MessageReceipt;
 
 /// Why a message is not handed out.
 pub(crate) enum Refusal {
@@ -54,6 +37,16 @@ impl From<CryptoError> for Refusal {
     }
 }
 
+/// What a batch that is still being opened will have made of one body.
+pub(crate) struct Awaited(oneshot::Receiver<Result<Opened, CryptoError>>);
+
+/// A message of a processor that no handler can begin with now.
+pub(crate) enum Withheld {
+    Unopened(Box<Unopened>),
+    /// Its batch is still being opened.
+    Undecided(Box<(Message, MessageReceipt, Awaited)>),
+}
+
 impl QueueContext {
     /// Receives and opens one batch.
     pub(crate) async fn receive(
@@ -72,8 +65,10 @@ impl QueueContext {
         deliveries: Vec<Delivery>,
     ) -> Vec<Received> {
         let mut received = Vec::with_capacity(deliveries.len());
-        for opened in self.open_each(deliveries).await {
-            received.push(match opened {
+        let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
+        let opened = self.measured(bodies.open(), deliveries.len()).await;
+        for admitted in self.admit_each(deliveries, opened, None).await {
+            received.push(match admitted {
                 Ok(message) => Ok(message),
                 Err(unopened) => Err(self.reject(*unopened).await),
             });
@@ -81,30 +76,58 @@ impl QueueContext {
         received
     }
 
-    /// Opens what the broker handed out, each message for itself, and settles nothing.
-    pub(crate) async fn open_each(
+    /// Opens what the broker handed out, each message for itself, and settles nothing. What waits
+    /// for keys or for the replay store no longer than `patience` says is judged then; the bodies
+    /// that still wait for keys go on being opened for as long as anyone awaits them.
+    pub(crate) async fn open_within(
         self: &Arc<Self>,
         deliveries: Vec<Delivery>,
+        patience: Option<Duration>,
+    ) -> Vec<Result<ReceivedMessage, Withheld>> {
+        let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
+        let (queue, count) = (Arc::clone(self), deliveries.len());
+        let mut opening = Box::pin(async move { queue.measured(bodies.open(), count).await });
+        let opened = match patience {
+            Some(patience) => timeout(patience, &mut opening).await.ok(),
+            None => Some(opening.as_mut().await),
+        };
+        let Some(opened) = opened else {
+            let (answers, awaited): (Vec<_>, Vec<_>) =
+                deliveries.iter().map(|_| oneshot::channel()).unzip();
+            tokio::spawn(tell(answers, opening));
+            let undecided = |(Delivery { message, receipt }, awaited)| {
+                let receipt = MessageReceipt::new(Arc::clone(self), receipt);
+                Err(Withheld::Undecided(Box::new((message, receipt, Awaited(awaited)))))
+            };
+            return deliveries.into_iter().zip(awaited).map(undecided).collect();
+        };
+        let admitted = self.admit_each(deliveries, opened, patience).await;
+        admitted.into_iter().map(|admitted| admitted.map_err(Withheld::Unopened)).collect()
+    }
+
+    /// Admits messages of which the bodies were opened, side by side: a replay store is asked over
+    /// a network.
+    async fn admit_each(
+        self: &Arc<Self>,
+        deliveries: Vec<Delivery>,
+        opened: Vec<Result<Opened, CryptoError>>,
+        patience: Option<Duration>,
     ) -> Vec<Result<ReceivedMessage, Box<Unopened>>> {
-        let started = Instant::now();
-        let opened = self.open_bodies(deliveries.iter().map(|delivery| &delivery.message)).await;
-        self.metrics.opened(started.elapsed(), deliveries.len());
-        let mut received = Vec::with_capacity(deliveries.len());
-        for (Delivery { message, receipt }, opened) in deliveries.into_iter().zip(opened) {
+        let admit = async |(Delivery { message, receipt }, opened): (Delivery, Result<_, _>)| {
             let receipt = MessageReceipt::new(Arc::clone(self), receipt);
             let admitted = match opened {
-                Ok(opened) => self.admit(opened, &receipt).await,
-                Err(error) => Err(error.into()),
+                Ok(opened) => self.admit(opened, &receipt, patience).await,
+                Err(error) => Err(Refusal::Error(error)),
             };
-            received.push(match admitted {
+            match admitted {
                 Ok(admitted) => {
                     let message = self.hand_out(message, &receipt, admitted);
                     Ok(ReceivedMessage { message, receipt })
                 }
                 Err(refusal) => Err(Box::new(Unopened { message, receipt, refusal })),
-            });
-        }
-        received
+            }
+        };
+        join_all(deliveries.into_iter().zip(opened).map(admit)).await
     }
 
     /// Opens a message that could not be opened before.
@@ -113,9 +136,35 @@ impl QueueContext {
         message: &Message,
         receipt: &MessageReceipt,
     ) -> Result<IncomingMessage, Refusal> {
-        let mut opened = self.open_bodies(std::iter::once(message)).await;
-        let opened = opened.pop().unwrap_or_else(|| Err(no_answer()))?;
-        let admitted = self.admit(opened, receipt).await?;
+        let opened = self.bodies(std::iter::once(message)).open_one().await?;
+        self.admit_and_hand_out(opened, message, receipt).await
+    }
+
+    /// Opens a message of a batch that is still being opened: as soon as its own key was had, if
+    /// asking for that costs no call more, or with the batch.
+    pub(crate) async fn open_at_last(
+        &self,
+        message: &Message,
+        receipt: &MessageReceipt,
+        awaited: &mut Awaited,
+    ) -> Result<IncomingMessage, Refusal> {
+        let calls_are_shared =
+            self.shared.crypto.as_ref().is_some_and(|crypto| crypto.batches_share_calls());
+        let opened = tokio::select! {
+            biased;
+            opened = &mut awaited.0 => opened.unwrap_or_else(|_| Err(no_answer())),
+            opened = self.bodies(std::iter::once(message)).open_one(), if !calls_are_shared => opened,
+        };
+        self.admit_and_hand_out(opened?, message, receipt).await
+    }
+
+    async fn admit_and_hand_out(
+        &self,
+        opened: Opened,
+        message: &Message,
+        receipt: &MessageReceipt,
+    ) -> Result<IncomingMessage, Refusal> {
+        let admitted = self.admit(opened, receipt, None).await?;
         Ok(self.hand_out(message.clone(), receipt, admitted))
     }
 
@@ -125,94 +174,19 @@ impl QueueContext {
         message: Message,
         receipt: &Receipt,
     ) -> Result<IncomingMessage, CryptoError> {
-        let mut opened = self.open_bodies(std::iter::once(&message)).await;
-        let admitted = match opened.pop().unwrap_or_else(|| Err(no_answer()))? {
+        let admitted = match self.bodies(std::iter::once(&message)).open_one().await? {
             Opened::Plain(verdict) => Admitted::Plain(verdict),
             Opened::Sealed { sealed, bound } => admitted_at_any_age(sealed, bound),
         };
         Ok(incoming(message, receipt, admitted))
     }
 
-    /// Authenticates and decrypts, the sealed ones of a batch together.
-    async fn open_bodies(
-        &self,
-        messages: impl Iterator<Item = &Message>,
-    ) -> Vec<Result<Opened, CryptoError>> {
-        let (count, _) = messages.size_hint();
-        let mut frames = Vec::with_capacity(count);
-        let mut contexts = Vec::with_capacity(count);
-        let mut bound_names = Vec::with_capacity(count);
-        let mut opened: Vec<Result<Option<Opened>, CryptoError>> = Vec::with_capacity(count);
-        for message in messages {
-            opened.push(self.mark(message).map(|marked| match marked {
-                Marked::Plain(verdict) => Some(Opened::Plain(verdict)),
-                Marked::Sealed { frame, context, bound } => {
-                    frames.push(frame);
-                    contexts.push(context);
-                    bound_names.push(bound);
-                    None
-                }
-            }));
-        }
-        let decrypted = match &self.shared.crypto {
-            Some(crypto) => crypto.decrypt_batch(frames.into_iter().zip(&contexts).collect()).await,
-            None => frames.iter().map(|frame| Err(no_keys(frame))).collect(),
-        };
-        let mut decrypted = decrypted.into_iter().zip(bound_names);
-        let fill_in = |outcome: Result<Option<Opened>, CryptoError>| match outcome? {
-            Some(plain) => Ok(plain),
-            None => {
-                let (sealed, bound) = decrypted.next().ok_or_else(no_answer)?;
-                Ok(Opened::Sealed { sealed: sealed?, bound })
-            }
-        };
-        opened.into_iter().map(fill_in).collect()
-    }
-
-    /// Tells a frame from a plaintext by its first bytes alone, so that a policy that refuses
-    /// plaintexts does so before anything parses them.
-    fn mark(&self, message: &Message) -> Result<Marked, CryptoError> {
-        let frame = match find_marker(&message.body) {
-            Marker::None => {
-                let now_ms = self.shared.clock.unix_ms();
-                return self.shared.config.check_received_plaintext(now_ms).map(Marked::Plain);
-            }
-            Marker::Binary => message.body.clone(),
-            Marker::Armoured => Bytes::from(dearmour(&message.body)?),
-        };
-        let frame = EncryptedMessage::parse(frame)?;
-        let bound = message.attributes.get(BOUND_ATTRIBUTE).cloned().unwrap_or_default();
-        // Metadata that is no context at all is not what was sealed.
-        let context = context_of(&self.scope, message, &bound)
-            .map_err(|_| CryptoError::new(CryptoErrorKind::AuthenticationFailed))?;
-        Ok(Marked::Sealed { frame, context, bound })
-    }
-
-    /// Judges age and replay, on values that are authentic by now, and releases the plaintext.
-    async fn admit(&self, opened: Opened, receipt: &MessageReceipt) -> Result<Admitted, Refusal> {
-        let (sealed, bound) = match opened {
-            Opened::Plain(verdict) => return Ok(Admitted::Plain(verdict)),
-            Opened::Sealed { sealed, bound } => (sealed, bound),
-        };
-        let config = &self.shared.config;
-        if let Some(freshness) = &config.freshness {
-            freshness.check(sealed.encrypted_at_ms(), self.shared.clock.unix_ms())?;
-        }
-        if let Some(guard) = &self.shared.replay_guard {
-            let nonce = sealed.nonce();
-            let identity = DeliveryIdentity::new(&receipt.metadata().broker_id);
-            let lease = receipt.metadata().lock_duration.unwrap_or(DEFAULT_LEASE);
-            let granted = guard.reserve(&nonce, &identity, lease, config.nonce_ttl).await;
-            match granted.map_err(CryptoError::unavailable)? {
-                Reservation::Granted => {}
-                Reservation::Completed => return Err(Refusal::CompletedBefore),
-                Reservation::Replayed => {
-                    return Err(CryptoError::new(CryptoErrorKind::Replayed).into());
-                }
-            }
-            receipt.reserved(ReplayReservation { guard: Arc::clone(guard), nonce, identity });
-        }
-        Ok(admitted_at_any_age(sealed, bound))
+    /// Measures the time per message of a batch that is opened in one go.
+    async fn measured<T>(&self, opening: impl Future<Output = T>, messages: usize) -> T {
+        let started = Instant::now();
+        let opened = opening.await;
+        self.metrics.opened(started.elapsed(), messages);
+        opened
     }
 
     /// The message as its receiver sees it.
@@ -245,46 +219,19 @@ impl QueueContext {
     }
 }
 
-/// A message whose plaintext may be seen.
-enum Admitted {
-    Plain(PlaintextVerdict),
-    Sealed { plaintext: Bytes, seal: Seal, bound: String },
-}
-
-fn admitted_at_any_age(sealed: OpenedMessage, bound: String) -> Admitted {
-    let seal = Seal {
-        key_label: Arc::clone(sealed.key_label()),
-        encrypted_at_ms: sealed.encrypted_at_ms(),
-    };
-    Admitted::Sealed { plaintext: sealed.danger_release_at_any_age(), seal, bound }
-}
-
-/// The error of a sealed message that meets a client without any keys.
-fn no_keys(frame: &EncryptedMessage) -> CryptoError {
-    let named =
-        Frame::parse(frame.as_bytes()).map(|frame| frame.key_reference().label().to_owned());
-    named.map_or_else(
-        |error| error,
-        |key_id| CryptoError::new(CryptoErrorKind::KeyNotFound { key_id }),
-    )
-}
-
-/// The crypto provider broke its contract and left a message out.
-fn no_answer() -> CryptoError {
-    CryptoError::unavailable("the crypto provider did not answer for this message")
-}
-
-fn incoming(mut message: Message, receipt: &Receipt, opened: Admitted) -> IncomingMessage {
-    let metadata = receipt.shared_metadata();
-    let (seal, unauthenticated_attributes) = match opened {
-        Admitted::Plain(_) => (None, Default::default()),
-        Admitted::Sealed { plaintext, seal, bound } => {
-            message.body = plaintext;
-            let attributes = std::mem::take(&mut message.attributes);
-            let (authenticated, others) = split_attributes(attributes, &bound);
-            message.attributes = authenticated;
-            (Some(seal), others)
+/// Tells each of those who wait what became of its body, unless none waits any more.
+async fn tell(
+    mut answers: Vec<oneshot::Sender<Result<Opened, CryptoError>>>,
+    opening: impl Future<Output = Vec<Result<Opened, CryptoError>>>,
+) {
+    let opened = {
+        let nobody_waits = join_all(answers.iter_mut().map(oneshot::Sender::closed));
+        tokio::select! {
+            opened = opening => opened,
+            _ = nobody_waits => return,
         }
     };
-    IncomingMessage { message, unauthenticated_attributes, metadata, seal }
+    for (answer, opened) in answers.into_iter().zip(opened) {
+        let _ = answer.send(opened); // or it was opened by itself
+    }
 }

@@ -11,9 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::control::Control;
 use crate::error::ClientErrorKind;
 use crate::handling::Handling;
-use crate::holding::Holds;
+use crate::holding::{Holds, Waiting};
 use crate::incoming::IncomingMessage;
-use crate::opening::{Refusal, Unopened};
+use crate::opening::{Refusal, Unopened, Withheld};
 use crate::processor::{HandlerError, ProcessorOptions, StopReport};
 use crate::queue::QueueContext;
 use crate::slots::Slots;
@@ -101,35 +101,44 @@ where
 
     /// Begins the work on what opens, keeps what may open later, settles the rest.
     async fn open(&mut self, deliveries: Vec<Delivery>) {
+        let (received, patience) = (deliveries.len(), self.holds.patience(&deliveries));
         let opened = tokio::select! {
-            opened = self.handling.queue.open_each(deliveries) => opened,
+            opened = self.handling.queue.open_within(deliveries, patience) => opened,
             // What was not opened by then comes again after its lock.
             () = deadline(self.control.clone()) => return,
         };
-        let received = opened.len();
         let (mut undecided, mut refused) = (Vec::new(), Vec::new());
         for opened in opened {
-            match opened.map_err(|unopened| *unopened) {
+            match opened {
                 Ok(message) => {
                     let slot = self.handling.slots.try_take();
                     self.messages.spawn(Arc::clone(&self.handling).handle(message, slot));
                 }
-                Err(Unopened { message, receipt, refusal: Refusal::Error(error) })
-                    if error.is_retryable() =>
-                {
-                    undecided.push((message, receipt, error));
+                Err(Withheld::Undecided(message)) => {
+                    let (message, receipt, awaited) = *message;
+                    undecided.push((message, receipt, Waiting::For(awaited)));
                 }
-                Err(unopened) => refused.push(unopened),
+                Err(Withheld::Unopened(unopened)) => match *unopened {
+                    Unopened { message, receipt, refusal: Refusal::Error(error) }
+                        if error.is_retryable() =>
+                    {
+                        undecided.push((message, receipt, Waiting::After(error)));
+                    }
+                    unopened => refused.push(unopened),
+                },
             }
         }
         self.holds.note_batch(received, undecided.len());
-        for (message, receipt, error) in undecided {
+        for (message, receipt, waiting) in undecided {
             match self.holds.place() {
                 Some(place) => {
                     let handling = Arc::clone(&self.handling);
-                    self.messages.spawn(handling.hold(message, receipt, error, place));
+                    self.messages.spawn(handling.hold(message, receipt, waiting, place));
                 }
-                None => refused.push(Unopened { message, receipt, refusal: error.into() }),
+                None => {
+                    let refusal = waiting.into_error().into();
+                    refused.push(Unopened { message, receipt, refusal });
+                }
             }
         }
         for unopened in refused {

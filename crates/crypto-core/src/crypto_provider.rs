@@ -182,6 +182,13 @@ pub trait CryptoProvider: Send + Sync {
         false
     }
 
+    /// Whether a batch is opened by fewer calls to a service than its messages are one by one: one
+    /// that takes long is waited for then, and its messages are not opened by themselves. The
+    /// default says that it is not.
+    fn batches_share_calls(&self) -> bool {
+        false
+    }
+
     /// Forgets all keys and ends the sessions with their sources. Later calls may fail; repeating
     /// it is fine. The default has nothing to end.
     ///

@@ -285,6 +285,10 @@ impl CryptoProvider for VaultTransitCrypto {
         messages.iter().zip(prepared.into_iter().zip(bodies)).map(finish).collect()
     }
 
+    fn batches_share_calls(&self) -> bool {
+        true
+    }
+
     async fn health(&self) -> Result<(), CryptoError> {
         self.client.health().await.into_result().map_err(CryptoError::unavailable)
     }

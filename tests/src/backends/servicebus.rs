@@ -19,8 +19,8 @@ const ADMIN_URL: &str = "SEALMQ_SERVICEBUS_ADMIN_URL";
 
 /// "Service Bus quotas": the most deliveries a queue can be set to.
 const MOST_DELIVERIES: u32 = 2_000;
-/// How long a restart keeps the broker away.
-const RESTART: Duration = Duration::from_millis(300);
+/// How long the broker is away.
+const OUTAGE: Duration = Duration::from_millis(300);
 /// A key that no policy has, in the form that keys have.
 const WRONG_KEY: &str = "bm90IHRoZSBrZXkgb2YgYW55IHBvbGljeQ==";
 
@@ -35,12 +35,16 @@ impl Backend for ServiceBusBackend {
 
     async fn harness(&self, _time: Time) -> CaseResult<Box<dyn Harness>> {
         let connection_string = required(CONNECTION_STRING);
+        let server = part(&connection_string, "Endpoint=sb://")?.trim_end_matches('/').to_owned();
+        let proxy = TcpProxy::before(&*server).await;
+        let config = ServiceBusConfig::from_connection_string(&connection_string)?;
         Ok(Box::new(ServiceBusHarness {
-            server: part(&connection_string, "Endpoint=sb://")?.trim_end_matches('/').to_owned(),
             policy: part(&connection_string, "SharedAccessKeyName=")?.to_owned(),
             key: part(&connection_string, "SharedAccessKey=")?.to_owned(),
-            config: ServiceBusConfig::from_connection_string(&connection_string)?,
+            config: config.with_port(proxy.port()),
             admin: AdminSide::new(&required(ADMIN_URL)),
+            server,
+            proxy,
             tls_proxies: Mutex::default(),
         }))
     }
@@ -54,6 +58,8 @@ fn part<'a>(connection_string: &'a str, name: &str) -> CaseResult<&'a str> {
 
 struct ServiceBusHarness {
     server: String,
+    /// What the broker's restarts are made of: other suites use the same server meanwhile.
+    proxy: TcpProxy,
     policy: String,
     key: String,
     config: ServiceBusConfig,
@@ -129,17 +135,10 @@ impl Harness for ServiceBusHarness {
     }
 
     async fn restart_broker(&self) -> CaseResult {
-        let outage = format!(r#"{{"action": "outage", "duration_ms": {}}}"#, RESTART.as_millis());
-        self.ask("POST", "/faults", &outage).await?;
-        tokio::time::sleep(RESTART).await;
-        let again = ServiceBusTransport::new(self.config.clone())?;
-        while let Err(error) = again.health().await {
-            if !error.is_retryable() {
-                return Err(error.into());
-            }
-            tokio::time::sleep(RESTART / 10).await;
-        }
-        Ok(again.close().await?)
+        self.proxy.cut();
+        tokio::time::sleep(OUTAGE).await;
+        self.proxy.restore();
+        Ok(())
     }
 
     async fn faulty_proxy(&self) -> CaseResult<Box<dyn FaultyProxy>> {
@@ -195,8 +194,8 @@ impl FaultyProxy for ServiceBusProxy {
 
     /// The proxy would swallow what comes first, which is the answer to a token or to a link: the
     /// server knows better what answers a message.
-    async fn swallow_next_answer(&self) {
-        let armed = self.admin.request("POST", "/faults", r#"{"action": "cut-after-store"}"#).await;
-        armed.unwrap();
+    async fn swallow_next_answer(&self, address: &str) {
+        let fault = format!(r#"{{"action": "cut-after-store", "entity": "{address}"}}"#);
+        self.admin.request("POST", "/faults", &fault).await.unwrap();
     }
 }

@@ -136,8 +136,9 @@ pub trait FaultyProxy: Send + Sync {
     /// Lets connections through again.
     async fn restore(&self);
 
-    /// Passes the next request on to the broker, swallows the answer and breaks the connection.
-    async fn swallow_next_answer(&self);
+    /// Passes the next request about the queue on to the broker, swallows the answer and breaks the
+    /// connection.
+    async fn swallow_next_answer(&self, address: &str);
 }
 
 /// How a queue hands out its messages.

@@ -169,7 +169,7 @@ impl FaultyProxy for SabotagedHarness {
         self.world.proxy_cut.store(false, Ordering::Relaxed);
     }
 
-    async fn swallow_next_answer(&self) {
+    async fn swallow_next_answer(&self, _address: &str) {
         self.world.swallow_next.store(true, Ordering::Relaxed);
     }
 }

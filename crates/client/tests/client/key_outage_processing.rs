@@ -1,5 +1,6 @@
 //! A key service that is out while a processor runs: messages are kept, and use up no deliveries.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,28 +19,28 @@ use crate::support::{
     SwitchedGuard, SwitchedKms, World, sealing,
 };
 
-const OUTAGE: Duration = Duration::from_secs(10 * 60);
+pub(crate) const OUTAGE: Duration = Duration::from_secs(10 * 60);
 
 /// A queue that dead-letters after so many deliveries.
-fn limited(deliveries: u32) -> QueueSettings {
+pub(crate) fn limited(deliveries: u32) -> QueueSettings {
     QueueSettings::default().with_max_deliveries(deliveries)
 }
 
-fn lasting() -> CryptoConfig {
+pub(crate) fn lasting() -> CryptoConfig {
     sealing().with_max_age(60 * MINUTE)
 }
 
 /// Sealed messages in a queue, and a service without any key in memory, whose source of keys is
 /// out.
-struct Outage {
-    world: World,
+pub(crate) struct Outage {
+    pub(crate) world: World,
     kms: MemoryKms,
-    switched: Arc<SwitchedKms>,
-    work: Arc<Work>,
+    pub(crate) switched: Arc<SwitchedKms>,
+    pub(crate) work: Arc<Work>,
 }
 
 impl Outage {
-    async fn begin(settings: QueueSettings, messages: usize) -> Self {
+    pub(crate) async fn begin(settings: QueueSettings, messages: usize) -> Self {
         Self::begin_in(World::with_queue(settings), messages).await
     }
 
@@ -48,15 +49,16 @@ impl Outage {
         let switched = SwitchedKms::new(&kms);
         switched.switch.fail(KeyErrorKind::Unavailable);
         let outage = Self { world, kms, switched, work: Arc::default() };
-        outage.send(messages).await;
+        outage.send(0..messages).await;
         outage
     }
 
-    async fn send(&self, messages: usize) {
+    /// Sends from a sender of its own, and so with a DEK of its own.
+    pub(crate) async fn send(&self, messages: Range<usize>) {
         let sender = self.world.keyless(lasting());
         let sender = sender.with_key_management("main", Arc::new(self.kms.clone()));
         let message = |n| Message::with_id(format!("m-{n}"), format!("{CANARY} {n}"));
-        for sent in sender.build().unwrap().send_batch((0..messages).map(message).collect()).await {
+        for sent in sender.build().unwrap().send_batch(messages.map(message).collect()).await {
             sent.unwrap();
         }
     }
@@ -74,7 +76,7 @@ impl Outage {
         client.with_key_management("main", self.switched.clone()).build().unwrap()
     }
 
-    fn start(&self, options: ProcessorOptions) -> Processor {
+    pub(crate) fn start(&self, options: ProcessorOptions) -> Processor {
         self.work.start(&self.client(), options, SECOND)
     }
 
@@ -83,12 +85,12 @@ impl Outage {
     }
 
     /// How often the message was delivered that was delivered most often.
-    fn most_deliveries(&self) -> u32 {
+    pub(crate) fn most_deliveries(&self) -> u32 {
         let counts = self.world.stored().into_iter().map(|stored| stored.metadata.delivery_count);
         counts.max().unwrap_or(0)
     }
 
-    async fn assert_all_are_done(&self, messages: usize, processor: Processor) {
+    pub(crate) async fn assert_all_are_done(&self, messages: usize, processor: Processor) {
         assert_eq!(self.work.done(), messages);
         let mut done = self.work.done.lock().unwrap().clone();
         done.sort();
@@ -349,7 +351,7 @@ async fn a_message_that_cannot_go_back_is_kept_too() {
     outage.switched.switch.fail(KeyErrorKind::Unavailable);
     let client = outage.client_over(outage.world.broker.connect_again(), destructive);
     let processor = outage.work.start(&client, options(1), SECOND);
-    outage.send(1).await;
+    outage.send(0..1).await;
     tokio::time::sleep(MINUTE).await;
     processor.stop(MINUTE).await;
     events.the("Message lost: it could not be opened, and its broker has forgotten it");

@@ -16,6 +16,7 @@ mod hygiene;
 mod key_outage_opening;
 mod key_outage_processing;
 mod key_outage_sealing;
+mod key_silence;
 mod lifecycle;
 mod metrics;
 mod migration;

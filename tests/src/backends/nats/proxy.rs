@@ -42,7 +42,7 @@ impl FaultyProxy for Proxy {
         self.proxy.restore();
     }
 
-    async fn swallow_next_answer(&self) {
+    async fn swallow_next_answer(&self, _address: &str) {
         self.proxy.swallow_next_answer();
     }
 }

@@ -41,7 +41,7 @@ impl FaultyProxy for SqsFaultyProxy {
     }
 
     /// The next request that changes something: looking a queue up has no answer to lose.
-    async fn swallow_next_answer(&self) {
+    async fn swallow_next_answer(&self, _address: &str) {
         let changes = |request: &sealmq_test_kit::Request| {
             let target = request.header("x-amz-target").unwrap_or_default();
             !target.starts_with("AmazonSQS.Get")

@@ -45,7 +45,7 @@ async fn connection_cut_between_send_and_ack_no_silent_loss(ctx: Ctx) -> CaseRes
     let reader = queue.reader().await?;
     let sending = queue.through(&proxy.connect().await?);
     let message = queue.message("perhaps twice, never not at all");
-    proxy.swallow_next_answer().await;
+    proxy.swallow_next_answer(queue.address()).await;
     if let Err(failure) = sending.try_send(message.clone()).await? {
         check!(
             failure.error.is_retryable(),

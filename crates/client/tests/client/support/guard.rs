@@ -12,6 +12,7 @@ use sealmq_crypto_core::{
 pub(crate) struct SwitchedGuard {
     guard: MemoryReplayGuard,
     down: AtomicBool,
+    silent: AtomicBool,
     commits_to_fail: AtomicUsize,
 }
 
@@ -20,6 +21,7 @@ impl SwitchedGuard {
         Arc::new(Self {
             guard: MemoryReplayGuard::new().with_clock(clock),
             down: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             commits_to_fail: AtomicUsize::new(0),
         })
     }
@@ -29,12 +31,20 @@ impl SwitchedGuard {
         self.down.store(down, Ordering::SeqCst);
     }
 
+    /// Whether no call that begins from now on returns.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::SeqCst);
+    }
+
     /// The next so many commits fail.
     pub(crate) fn fail_commits(&self, count: usize) {
         self.commits_to_fail.store(count, Ordering::SeqCst);
     }
 
-    fn pass(&self) -> Result<(), ReplayError> {
+    async fn pass(&self) -> Result<(), ReplayError> {
+        if self.silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         match self.down.load(Ordering::SeqCst) {
             true => Err(ReplayError::new("switched off by the test")),
             false => Ok(()),
@@ -51,7 +61,7 @@ impl ReplayGuard for SwitchedGuard {
         lease: Duration,
         retention: Duration,
     ) -> Result<Reservation, ReplayError> {
-        self.pass()?;
+        self.pass().await?;
         self.guard.reserve(nonce, identity, lease, retention).await
     }
 
@@ -61,12 +71,12 @@ impl ReplayGuard for SwitchedGuard {
         identity: &DeliveryIdentity,
         lease: Duration,
     ) -> Result<(), ReplayError> {
-        self.pass()?;
+        self.pass().await?;
         self.guard.extend(nonce, identity, lease).await
     }
 
     async fn commit(&self, nonce: &Nonce, identity: &DeliveryIdentity) -> Result<(), ReplayError> {
-        self.pass()?;
+        self.pass().await?;
         let fail_one = |left: usize| left.checked_sub(1);
         if self.commits_to_fail.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fail_one).is_ok() {
             return Err(ReplayError::new("one of the commits that the test lets fail"));
@@ -75,11 +85,11 @@ impl ReplayGuard for SwitchedGuard {
     }
 
     async fn release(&self, nonce: &Nonce, identity: &DeliveryIdentity) -> Result<(), ReplayError> {
-        self.pass()?;
+        self.pass().await?;
         self.guard.release(nonce, identity).await
     }
 
     async fn health(&self) -> Result<(), ReplayError> {
-        self.pass()
+        self.pass().await
     }
 }

@@ -9,12 +9,14 @@ use sealmq_crypto_core::{
     KeyManagementService, KeyProvider, KmsCapabilities, TenantId, WrapContext,
 };
 use sealmq_keys_local::{MemoryKeyring, MemoryKms};
+use tokio::sync::watch;
 
 /// What every call passes first.
 #[derive(Default)]
 pub(crate) struct Switch {
     failure: Mutex<Option<KeyErrorKind>>,
-    hangs: AtomicBool,
+    /// As many as there are callers that wait for an answer listen to it.
+    hangs: watch::Sender<bool>,
     calls: AtomicUsize,
     is_closed: AtomicBool,
 }
@@ -22,8 +24,9 @@ pub(crate) struct Switch {
 impl Switch {
     async fn pass(&self) -> Result<(), KeyError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
+        if *self.hangs.borrow() {
+            let answers = |hangs: &bool| !hangs;
+            self.hangs.subscribe().wait_for(answers).await.expect("the switch is there");
         }
         match &*self.failure.lock().unwrap() {
             Some(kind) => Err(KeyError::new(kind.clone(), "switched off by the test")),
@@ -38,7 +41,17 @@ impl Switch {
 
     /// No call returns from now on.
     pub(crate) fn hang(&self) {
-        self.hangs.store(true, Ordering::SeqCst);
+        self.hangs.send_replace(true);
+    }
+
+    /// Calls return again, also those that wait.
+    pub(crate) fn answer(&self) {
+        self.hangs.send_replace(false);
+    }
+
+    /// How many calls wait for an answer.
+    pub(crate) fn waiting(&self) -> usize {
+        self.hangs.receiver_count()
     }
 
     async fn close(&self) -> Result<(), KeyError> {
