@@ -64,16 +64,13 @@ impl QueueContext {
         self: &Arc<Self>,
         deliveries: Vec<Delivery>,
     ) -> Vec<Received> {
-        let mut received = Vec::with_capacity(deliveries.len());
         let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
         let opened = self.measured(bodies.open(), deliveries.len()).await;
-        for admitted in self.admit_each(deliveries, opened, None).await {
-            received.push(match admitted {
-                Ok(message) => Ok(message),
-                Err(unopened) => Err(self.reject(*unopened).await),
-            });
-        }
-        received
+        let settled = async |admitted: Result<_, Box<Unopened>>| match admitted {
+            Ok(message) => Ok(message),
+            Err(unopened) => Err(self.reject(*unopened).await),
+        };
+        join_all(self.admit_each(deliveries, opened, None).await.into_iter().map(settled)).await
     }
 
     /// Opens what the broker handed out, each message for itself, and settles nothing. What waits

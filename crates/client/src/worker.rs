@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::OptionFuture;
+use futures_util::future::{OptionFuture, join_all};
 use sealmq_queue_core::Delivery;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -141,9 +141,7 @@ where
                 }
             }
         }
-        for unopened in refused {
-            self.handling.queue.reject(unopened).await;
-        }
+        join_all(refused.into_iter().map(|unopened| self.handling.queue.reject(unopened))).await;
     }
 
     async fn wind_down(mut self, stop_by: Instant) -> StopReport {

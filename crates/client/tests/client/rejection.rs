@@ -1,6 +1,6 @@
 //! Messages that are not handed out: each on its own, settled by the client or handed to the caller.
 
-use sealmq_client::{QueueClient, RejectionOutcome};
+use sealmq_client::{ProcessorOptions, QueueClient, RejectionOutcome};
 use sealmq_crypto_core::KeyErrorKind;
 use sealmq_queue_core::{Feature, Message, SessionSelector};
 use sealmq_transport_memory::{MemoryTransport, QueueKind, QueueSettings};
@@ -54,6 +54,28 @@ async fn bad_messages_do_not_fail_their_batch() {
     let good = |n: usize| (![0, 4, 9].contains(&n)).then(|| n.to_string());
     assert_eq!(seen, (0..10).map(good).collect::<Vec<_>>(), "in order, each for itself");
     assert_eq!(world.dead().len(), 3);
+}
+
+/// Whoever can write to the queue chooses how many there are.
+#[tokio::test(start_paused = true)]
+async fn bad_messages_are_settled_side_by_side() {
+    for processes in [false, true] {
+        let world = World::new();
+        let transport = FaultyTransport::new(&world.broker);
+        transport.fail(Call::DeadLetter, 10, Fault::Slow(SECOND));
+        let client = world.over(transport, sealing()).build().unwrap();
+        ten_with_bad_ones(&world, &client, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).await;
+        let handled = async |_| Ok(());
+        let options = ProcessorOptions::default().with_concurrency(10);
+        let _processor = processes.then(|| client.process(options, handled));
+        if !processes {
+            let receiving = client.receive(10, SECOND);
+            let received = tokio::time::timeout(2 * SECOND, receiving).await.unwrap().unwrap();
+            assert!(received.iter().all(Result::is_err));
+        }
+        tokio::time::sleep(2 * SECOND).await;
+        assert_eq!(world.dead().len(), 10);
+    }
 }
 
 #[tokio::test(start_paused = true)]

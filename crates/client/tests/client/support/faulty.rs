@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     Refused(TransportErrorKind),
     /// The broker does it, and its answer is lost.
     AnswerLost(TransportErrorKind),
+    /// The broker takes this long, and does it then.
+    Slow(Duration),
 }
 
 impl Fault {
@@ -127,6 +129,10 @@ impl FaultyTransport {
                 work.await?;
                 Err(failure(kind))
             }
+            Some(Fault::Slow(takes)) => {
+                tokio::time::sleep(takes).await;
+                work.await
+            }
         }
     }
 
@@ -159,6 +165,7 @@ impl Transport for FaultyTransport {
                 self.inner.send(queue, messages.clone()).await;
                 return fail_all(messages, kind);
             }
+            Some(Fault::Slow(takes)) => tokio::time::sleep(takes).await,
             None => {}
         }
         let mut report = Vec::with_capacity(messages.len());
