@@ -24,7 +24,7 @@ pub struct KeyringPolicy {
     pub cache_capacity: usize,
     /// How long an unknown key is remembered as unknown; not above 30 s.
     pub unknown_key_ttl: Duration,
-    /// Calls to a key service under way at once, at most.
+    /// Calls to one key service under way at once, at most.
     pub max_concurrent_calls: usize,
 }
 
