@@ -1,4 +1,6 @@
-//! What the services' errors mean: one table, keyed by their codes.
+//! What the services' own errors mean: one table, keyed by their codes.
+
+use sealmq_aws::CommonError;
 
 /// What an error means to the caller, whatever was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,67 +22,31 @@ pub(crate) enum Meaning {
 
 use Meaning as M;
 
-/// Sources: <https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html>,
-/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html> and the
-/// errors listed there for each action.
+/// Sources: the errors listed for each action in
+/// <https://docs.aws.amazon.com/kms/latest/APIReference/API_Operations.html> and
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Operations.html>.
 const MEANINGS: &[(&str, Meaning)] = &[
     ("NotFoundException", M::NotFound),
     ("ResourceNotFoundException", M::NotFound),
-    ("AccessDenied", M::Forbidden),
-    ("AccessDeniedException", M::Forbidden),
-    ("NotAuthorized", M::Forbidden),
-    ("NotAuthorizedException", M::Forbidden),
-    ("OptInRequired", M::Denied),
-    ("InvalidClientTokenId", M::Denied),
-    ("UnrecognizedClientException", M::Denied),
-    ("SignatureDoesNotMatch", M::Denied),
-    ("InvalidSignatureException", M::Denied),
-    ("IncompleteSignature", M::Denied),
-    ("IncompleteSignatureException", M::Denied),
-    ("MissingAuthenticationToken", M::Denied),
-    ("MissingAuthenticationTokenException", M::Denied),
-    ("ExpiredToken", M::Denied),
-    ("ExpiredTokenException", M::Denied),
-    ("RequestExpired", M::Denied),
     ("LimitExceededException", M::Denied), // a quota of keys, aliases or rotations is used up
     ("UnsupportedOperationException", M::Denied), // not offered for this kind of key
-    ("InvalidAction", M::Denied),
-    ("UnknownOperationException", M::Denied),
-    ("DecryptionFailure", M::Denied), // the KMS key of the secret
+    ("DecryptionFailure", M::Denied),      // the KMS key of the secret
     ("DisabledException", M::Disabled),
     ("KMSInvalidStateException", M::Disabled),
     ("InvalidRequestException", M::Disabled), // the secret waits for its deletion
     ("InvalidCiphertextException", M::ContextMismatch),
     ("IncorrectKeyException", M::ContextMismatch),
     ("AlreadyExistsException", M::Exists),
-    ("Throttling", M::Throttled),
-    ("ThrottlingException", M::Throttled),
-    ("ThrottledException", M::Throttled),
-    ("RequestThrottled", M::Throttled),
-    ("RequestThrottledException", M::Throttled),
-    ("TooManyRequestsException", M::Throttled),
-    ("RequestLimitExceeded", M::Throttled),
-    ("PriorRequestNotComplete", M::Throttled),
-    ("SlowDown", M::Throttled),
     ("DependencyTimeoutException", M::Unavailable),
     ("KeyUnavailableException", M::Unavailable),
     ("KMSInternalException", M::Unavailable),
     ("ConflictException", M::Unavailable), // another rotation of the key is under way
     ("InternalServiceError", M::Unavailable),
     ("InternalServiceErrorException", M::Unavailable),
-    ("InternalFailure", M::Unavailable),
-    ("ServiceUnavailable", M::Unavailable),
-    ("ServiceUnavailableException", M::Unavailable),
-    ("RequestTimeout", M::Unavailable),
-    ("RequestTimeoutException", M::Unavailable),
     ("InvalidKeyUsageException", M::Invalid),
     ("InvalidArnException", M::Invalid),
     ("InvalidAliasNameException", M::Invalid),
     ("InvalidParameterException", M::Invalid),
-    ("InvalidParameterValue", M::Invalid),
-    ("ValidationError", M::Invalid),
-    ("ValidationException", M::Invalid),
-    ("SerializationException", M::Invalid),
 ];
 
 /// What a message of the service adds to a code that stands for many states.
@@ -96,17 +62,20 @@ const STATES: &[(&str, Meaning)] = &[
 
 pub(super) fn meaning(code: &str, message: &str, status: Option<u16>) -> Meaning {
     let known = MEANINGS.iter().find(|(name, _)| *name == code).map(|(_, meaning)| *meaning);
-    match (known, status) {
-        (Some(M::Disabled), _) if code == "KMSInvalidStateException" => {
+    match known {
+        Some(M::Disabled) if code == "KMSInvalidStateException" => {
             let message = message.to_lowercase();
             let state = STATES.iter().find(|(text, _)| message.contains(text));
             state.map_or(M::Disabled, |(_, meaning)| *meaning)
         }
-        (Some(known), _) => known,
-        (None, Some(401 | 403)) => M::Denied,
-        (None, Some(429)) => M::Throttled,
-        (None, Some(400..=499)) => M::Invalid,
-        (None, _) => M::Unavailable,
+        Some(known) => known,
+        None => match CommonError::of(code, status) {
+            CommonError::Denied | CommonError::NotOffered => M::Denied,
+            CommonError::Forbidden => M::Forbidden,
+            CommonError::Invalid => M::Invalid,
+            CommonError::Throttled => M::Throttled,
+            CommonError::Unavailable => M::Unavailable,
+        },
     }
 }
 
@@ -128,22 +97,19 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_code_is_judged_by_its_status() {
+    fn other_codes_mean_what_they_mean_everywhere() {
         let table = [
-            (Some(400), M::Invalid),
-            (Some(401), M::Denied),
-            (Some(403), M::Denied),
-            (Some(404), M::Invalid),
-            (Some(429), M::Throttled),
-            (Some(500), M::Unavailable),
-            (Some(503), M::Unavailable),
-            (Some(302), M::Unavailable),
-            (Some(200), M::Unavailable),
-            (None, M::Unavailable),
+            ("ExpiredTokenException", Some(400), M::Denied),
+            ("UnknownOperationException", Some(404), M::Denied),
+            ("AccessDeniedException", Some(400), M::Forbidden),
+            ("ValidationException", Some(400), M::Invalid),
+            ("ThrottlingException", Some(400), M::Throttled),
+            ("InternalFailure", Some(400), M::Unavailable),
+            ("SomethingNew", Some(403), M::Denied),
+            ("", None, M::Unavailable),
         ];
-        for (status, expected) in table {
-            assert_eq!(meaning("", "", status), expected, "{status:?}");
-            assert_eq!(meaning("SomethingNew", "", status), expected, "{status:?}");
+        for (code, status, expected) in table {
+            assert_eq!(meaning(code, "", status), expected, "{code}");
         }
     }
 

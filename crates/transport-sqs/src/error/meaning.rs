@@ -1,6 +1,8 @@
-//! What the service's errors mean: one table, keyed by their codes.
+//! What the service's own errors mean: one table, keyed by their codes.
 
 use std::time::Duration;
+
+use sealmq_aws::CommonError;
 
 /// What an error means to the caller, whatever was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,25 +23,13 @@ use Meaning as M;
 
 /// Codes without the prefix `AWS.SimpleQueueService.`, which some of them carry in some answers.
 ///
-/// Sources: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>
-/// and the errors listed there for each action.
+/// Source: the errors listed for each action in
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html>.
 const MEANINGS: &[(&str, Meaning)] = &[
     ("NonExistentQueue", M::NotFound),
     ("QueueDoesNotExist", M::NotFound),
     ("ResourceNotFoundException", M::NotFound),
-    ("AccessDenied", M::Denied),
-    ("AccessDeniedException", M::Denied),
-    ("NotAuthorized", M::Denied),
-    ("OptInRequired", M::Denied),
-    ("InvalidClientTokenId", M::Denied),
-    ("UnrecognizedClientException", M::Denied),
-    ("SignatureDoesNotMatch", M::Denied),
-    ("IncompleteSignature", M::Denied),
     ("InvalidSecurity", M::Denied),
-    ("MissingAuthenticationToken", M::Denied),
-    ("ExpiredToken", M::Denied),
-    ("ExpiredTokenException", M::Denied),
-    ("RequestExpired", M::Denied),
     // The queue's own encryption key: someone has to mend a permission or the key.
     ("KmsAccessDenied", M::Denied),
     ("KMS.AccessDeniedException", M::Denied),
@@ -55,15 +45,6 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("KMS.OptInRequired", M::Denied),
     ("KmsThrottled", M::Throttled),
     ("KMS.ThrottlingException", M::Throttled),
-    ("RequestThrottled", M::Throttled),
-    ("Throttling", M::Throttled),
-    ("ThrottlingException", M::Throttled),
-    ("ThrottledException", M::Throttled),
-    ("RequestThrottledException", M::Throttled),
-    ("TooManyRequestsException", M::Throttled),
-    ("RequestLimitExceeded", M::Throttled),
-    ("PriorRequestNotComplete", M::Throttled),
-    ("SlowDown", M::Throttled),
     ("OverLimit", M::Throttled), // too many messages in flight
     ("QueueDeletedRecently", M::ThrottledFor(Duration::from_secs(60))),
     ("PurgeQueueInProgress", M::ThrottledFor(Duration::from_secs(60))),
@@ -72,20 +53,11 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("MessageNotInflight", M::LockLost),
     ("InvalidIdFormat", M::LockLost), // a receipt handle of another version
     ("InternalError", M::Unavailable),
-    ("InternalFailure", M::Unavailable),
-    ("ServiceUnavailable", M::Unavailable),
-    ("RequestTimeout", M::Unavailable),
-    ("RequestTimeoutException", M::Unavailable),
     ("UnsupportedOperation", M::Unsupported),
-    ("InvalidAction", M::Unsupported),
-    ("UnknownOperationException", M::Unsupported),
     ("InvalidMessageContents", M::Invalid),
-    ("InvalidParameterValue", M::Invalid),
     ("InvalidParameterValueException", M::Invalid),
     ("InvalidParameterCombination", M::Invalid),
     ("MissingParameter", M::Invalid),
-    ("ValidationError", M::Invalid),
-    ("ValidationException", M::Invalid),
     ("InvalidAddress", M::Invalid),
     ("InvalidAttributeName", M::Invalid),
     ("InvalidAttributeValue", M::Invalid),
@@ -104,16 +76,17 @@ const REFINEMENTS: &[(&str, Meaning)] =
 pub(super) fn meaning(code: &str, message: &str, status: Option<u16>) -> Meaning {
     let bare = code.strip_prefix("AWS.SimpleQueueService.").unwrap_or(code);
     let known = MEANINGS.iter().find(|(name, _)| *name == bare).map(|(_, meaning)| *meaning);
-    match (known, status) {
-        (Some(M::Invalid), _) => {
-            let refined = REFINEMENTS.iter().find(|(text, _)| message.contains(text));
-            refined.map_or(M::Invalid, |(_, meaning)| *meaning)
-        }
-        (Some(known), _) => known,
-        (None, Some(401 | 403)) => M::Denied,
-        (None, Some(429)) => M::Throttled,
-        (None, Some(400..=499)) => M::Invalid,
-        (None, _) => M::Unavailable,
+    let meaning = known.unwrap_or_else(|| match CommonError::of(bare, status) {
+        CommonError::Denied | CommonError::Forbidden => M::Denied,
+        CommonError::NotOffered => M::Unsupported,
+        CommonError::Invalid => M::Invalid,
+        CommonError::Throttled => M::Throttled,
+        CommonError::Unavailable => M::Unavailable,
+    });
+    let refined = REFINEMENTS.iter().find(|(text, _)| message.contains(text));
+    match (meaning, refined) {
+        (M::Invalid, Some((_, refined))) => *refined,
+        _ => meaning,
     }
 }
 
@@ -142,21 +115,19 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_code_is_judged_by_its_status() {
+    fn other_codes_mean_what_they_mean_everywhere() {
         let table = [
-            (Some(400), M::Invalid),
-            (Some(401), M::Denied),
-            (Some(403), M::Denied),
-            (Some(404), M::Invalid),
-            (Some(429), M::Throttled),
-            (Some(500), M::Unavailable),
-            (Some(503), M::Unavailable),
-            (Some(302), M::Unavailable),
-            (None, M::Unavailable),
+            ("ExpiredToken", Some(400), M::Denied),
+            ("AccessDeniedException", Some(400), M::Denied),
+            ("InvalidAction", Some(400), M::Unsupported),
+            ("ValidationError", Some(400), M::Invalid),
+            ("AWS.SimpleQueueService.Throttling", Some(400), M::Throttled),
+            ("ServiceUnavailable", Some(400), M::Unavailable),
+            ("SomethingNew", Some(403), M::Denied),
+            ("", None, M::Unavailable),
         ];
-        for (status, expected) in table {
-            assert_eq!(meaning("", "", status), expected, "{status:?}");
-            assert_eq!(meaning("SomethingNew", "", status), expected, "{status:?}");
+        for (code, status, expected) in table {
+            assert_eq!(meaning(code, "", status), expected, "{code}");
         }
     }
 
