@@ -15,7 +15,7 @@ use sealmq_transport_nats::{NatsConfig, NatsQueueSettings, NatsTransport};
 /// A lock that a test can wait for.
 pub(crate) const SHORT_LOCK: Duration = Duration::from_secs(1);
 /// How long to wait for what must come, on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to look before nothing is taken to be there.
 pub(crate) const QUIET: Duration = Duration::from_millis(300);
 

@@ -18,7 +18,7 @@ pub(crate) use admin::Admin;
 pub(crate) use server::Server;
 
 /// How long to wait for what must come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How late something may be on a busy machine that has to happen at a time.
 pub(crate) const LAG: Duration = Duration::from_secs(60);
 /// How long to look before nothing is taken to be there.

@@ -14,7 +14,7 @@ use sealmq_transport_sqs::{QueueType, SqsConfig, SqsQueueSettings, SqsTransport}
 
 pub(crate) const SECRET: &str = "very-secret-access-key";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How late something may be on a busy machine that has to happen at a time.
 pub(crate) const LAG: Duration = Duration::from_secs(60);
 
