@@ -31,5 +31,6 @@ mod replay;
 mod replay_race;
 mod revoke;
 mod sealing_keys;
+mod sources;
 mod splice;
 mod tamper;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use super::{Switchboard, masked, unmasked};
 pub(crate) struct FakeKms {
     name: String,
     switchboard: Switchboard,
+    confused: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -36,6 +38,7 @@ impl FakeKms {
         Arc::new(Self {
             name: name.into(),
             switchboard: Switchboard::default(),
+            confused: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
@@ -57,6 +60,11 @@ impl FakeKms {
         let mut handles: Vec<_> = self.state.lock().unwrap().wraps.keys().cloned().collect();
         handles.sort();
         handles
+    }
+
+    /// From now on it unwraps something else than it wrapped.
+    pub(crate) fn confuse(&self) {
+        self.confused.store(true, Ordering::SeqCst);
     }
 
     async fn begin(&self, operation: &'static str, tenant: &TenantId) -> Result<(), KeyError> {
@@ -131,6 +139,9 @@ impl KeyManagementService for FakeKms {
         context: &WrapContext,
     ) -> Result<EncryptionKey, KeyError> {
         self.begin("decrypt_dek", context.tenant()).await?;
+        if self.confused.load(Ordering::SeqCst) {
+            return Ok(EncryptionKey::generate().unwrap());
+        }
         self.unwrap(wrapped, context)
     }
 
@@ -147,5 +158,13 @@ impl KeyManagementService for FakeKms {
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
         self.state.lock().unwrap().shredded.insert(tenant.clone());
         Ok(())
+    }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        self.switchboard.pass().await
+    }
+
+    async fn close(&self) -> Result<(), KeyError> {
+        self.switchboard.close().await
     }
 }

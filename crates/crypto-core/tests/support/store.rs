@@ -92,4 +92,8 @@ impl KeyProvider for FakeStore {
     fn refresh_interval(&self) -> Duration {
         self.refresh_interval
     }
+
+    async fn close(&self) -> Result<(), KeyError> {
+        self.switchboard.close().await
+    }
 }

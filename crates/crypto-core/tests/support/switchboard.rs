@@ -15,6 +15,7 @@ pub(crate) struct Switchboard {
     held: AtomicBool,
     released: Notify,
     fault: Mutex<Option<KeyErrorKind>>,
+    closed: AtomicUsize,
 }
 
 impl Switchboard {
@@ -42,6 +43,17 @@ impl Switchboard {
     /// From now on calls fail like this, or succeed again.
     pub(crate) fn fail(&self, kind: Option<KeyErrorKind>) {
         *self.fault.lock().unwrap() = kind;
+    }
+
+    /// How often it was closed.
+    pub(crate) fn closed(&self) -> usize {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// The end of a session, which is over even if the call fails.
+    pub(super) async fn close(&self) -> Result<(), KeyError> {
+        self.closed.fetch_add(1, Ordering::SeqCst);
+        self.pass().await
     }
 
     /// One call: counted, held and failed as it was set.
