@@ -89,13 +89,13 @@ impl Holds {
         Self { queue, places, capacity, blind: false, decided }
     }
 
-    /// How long a batch is waited for before its messages are kept: a part of the shortest lock,
+    /// How long a batch is waited for before its messages are kept: a small part of the shortest lock,
     /// which is not renewed until then. `None` where none is kept.
     pub(crate) fn patience(&self, deliveries: &[Delivery]) -> Option<Duration> {
         let locks =
             deliveries.iter().filter_map(|delivery| delivery.receipt.metadata().lock_duration);
         let shortest = locks.min().unwrap_or(Duration::MAX);
-        (self.capacity > 0).then(|| MOST_PATIENCE.min(shortest / 4))
+        (self.capacity > 0).then(|| MOST_PATIENCE.min(shortest / 8))
     }
 
     /// Notes how many messages of a batch could not be judged.
