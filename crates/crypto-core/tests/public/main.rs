@@ -17,6 +17,7 @@ mod failover;
 mod fips;
 mod freshness;
 mod keks;
+mod key_events;
 mod marker;
 mod naive;
 mod named_keys;
