@@ -3,95 +3,50 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use sealmq_crypto_core::{
-    CryptoError, CryptoErrorKind, DeliveryIdentity, OpenedMessage, PlaintextVerdict, ReplayError,
-    Reservation,
+    CryptoError, CryptoErrorKind, DeliveryIdentity, ReplayError, Reservation,
 };
-use sealmq_queue_core::{Message, Receipt};
+use sealmq_queue_core::DeliveryMetadata;
 use tokio::time::timeout;
 
 use crate::bodies::Opened;
-use crate::bound::split_attributes;
-use crate::incoming::{IncomingMessage, Seal};
 use crate::opening::Refusal;
 use crate::queue::QueueContext;
-use crate::receipt::{MessageReceipt, ReplayReservation};
+use crate::receipt::ReplayReservation;
 
 /// How long a reservation lasts on a transport without locks.
 const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 
-/// A message whose plaintext may be seen.
-pub(crate) enum Admitted {
-    Plain(PlaintextVerdict),
-    Sealed { plaintext: Bytes, seal: Seal, bound: String },
-}
-
-pub(crate) fn admitted_at_any_age(sealed: OpenedMessage, bound: String) -> Admitted {
-    let seal = Seal {
-        key_label: Arc::clone(sealed.key_label()),
-        encrypted_at_ms: sealed.encrypted_at_ms(),
-    };
-    Admitted::Sealed { plaintext: sealed.danger_release_at_any_age(), seal, bound }
-}
-
 impl QueueContext {
-    /// Judges age and replay, on values that are authentic by now, and releases the plaintext.
-    /// Waits so long for an answer of the replay store.
-    pub(crate) async fn admit(
+    /// Judges age and replay, on values that are authentic by now. Waits so long for an answer of
+    /// the replay store, which reserves the message for this delivery.
+    pub(crate) async fn judge(
         &self,
-        opened: Opened,
-        receipt: &MessageReceipt,
+        opened: &Opened,
+        delivery: &DeliveryMetadata,
         patience: Option<Duration>,
-    ) -> Result<Admitted, Refusal> {
-        let (sealed, bound) = match opened {
-            Opened::Plain(verdict) => return Ok(Admitted::Plain(verdict)),
-            Opened::Sealed { sealed, bound } => (sealed, bound),
-        };
+    ) -> Result<Option<ReplayReservation>, Refusal> {
+        let Opened::Sealed { sealed, .. } = opened else { return Ok(None) };
         let config = &self.shared.config;
         if let Some(freshness) = &config.freshness {
             freshness.check(sealed.encrypted_at_ms(), self.shared.clock.unix_ms())?;
         }
-        if let Some(guard) = &self.shared.replay_guard {
-            let nonce = sealed.nonce();
-            let identity = DeliveryIdentity::new(&receipt.metadata().broker_id);
-            let lease = receipt.metadata().lock_duration.unwrap_or(DEFAULT_LEASE);
-            let reserve = guard.reserve(&nonce, &identity, lease, config.nonce_ttl);
-            let granted = match patience {
-                Some(patience) => timeout(patience, reserve).await.unwrap_or_else(|_| {
-                    Err(ReplayError::new("the replay store has not answered yet"))
-                }),
-                None => reserve.await,
-            };
-            match granted.map_err(CryptoError::unavailable)? {
-                Reservation::Granted => {}
-                Reservation::Completed => return Err(Refusal::CompletedBefore),
-                Reservation::Replayed => {
-                    return Err(CryptoError::new(CryptoErrorKind::Replayed).into());
-                }
+        let Some(guard) = &self.shared.replay_guard else { return Ok(None) };
+        let (nonce, identity) = (sealed.nonce(), DeliveryIdentity::new(&delivery.broker_id));
+        let lease = delivery.lock_duration.unwrap_or(DEFAULT_LEASE);
+        let reserve = guard.reserve(&nonce, &identity, lease, config.nonce_ttl);
+        let granted = match patience {
+            Some(patience) => timeout(patience, reserve)
+                .await
+                .unwrap_or_else(|_| Err(ReplayError::new("the replay store has not answered yet"))),
+            None => reserve.await,
+        };
+        match granted.map_err(CryptoError::unavailable)? {
+            Reservation::Granted => {
+                Ok(Some(ReplayReservation { guard: Arc::clone(guard), nonce, identity }))
             }
-            receipt.reserved(ReplayReservation { guard: Arc::clone(guard), nonce, identity });
+            Reservation::Completed => Err(Refusal::CompletedBefore),
+            Reservation::Replayed => Err(CryptoError::new(CryptoErrorKind::Replayed).into()),
         }
-        Ok(admitted_at_any_age(sealed, bound))
     }
-}
-
-/// The message as its receiver sees it.
-pub(crate) fn incoming(
-    mut message: Message,
-    receipt: &Receipt,
-    opened: Admitted,
-) -> IncomingMessage {
-    let metadata = receipt.shared_metadata();
-    let (seal, unauthenticated_attributes) = match opened {
-        Admitted::Plain(_) => (None, Default::default()),
-        Admitted::Sealed { plaintext, seal, bound } => {
-            message.body = plaintext;
-            let attributes = std::mem::take(&mut message.attributes);
-            let (authenticated, others) = split_attributes(attributes, &bound);
-            message.attributes = authenticated;
-            (Some(seal), others)
-        }
-    };
-    IncomingMessage { message, unauthenticated_attributes, metadata, seal }
 }

@@ -27,11 +27,11 @@ enum Marked {
 
 /// Bodies that are to be opened together; the messages are not needed for it any more.
 pub(crate) struct Bodies {
-    /// In the order of the messages: a plaintext's verdict, `None` for the next frame.
-    marked: Vec<Result<Option<PlaintextVerdict>, CryptoError>>,
+    /// In the order of the messages; `None` for the next frame.
+    marked: Vec<Result<Option<Opened>, CryptoError>>,
     frames: Vec<EncryptedMessage>,
-    contexts: Vec<EncryptionContext>,
-    bound_names: Vec<String>,
+    /// What each frame is bound to, and the names of the attributes that it is bound to.
+    bound: Vec<(EncryptionContext, String)>,
     crypto: Option<Arc<dyn CryptoProvider>>,
 }
 
@@ -39,20 +39,16 @@ impl QueueContext {
     /// The bodies of these messages, told apart.
     pub(crate) fn bodies<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> Bodies {
         let (count, _) = messages.size_hint();
-        let mut bodies = Bodies {
-            marked: Vec::with_capacity(count),
-            frames: Vec::with_capacity(count),
-            contexts: Vec::with_capacity(count),
-            bound_names: Vec::with_capacity(count),
-            crypto: self.shared.crypto.clone(),
-        };
+        let (frames, bound, crypto) = (Vec::new(), Vec::new(), self.shared.crypto.clone());
+        let mut bodies = Bodies { marked: Vec::with_capacity(count), frames, bound, crypto };
         for message in messages {
             let marked = self.mark(message).map(|marked| match marked {
-                Marked::Plain(verdict) => Some(verdict),
+                Marked::Plain(verdict) => Some(Opened::Plain(verdict)),
                 Marked::Sealed { frame, context, bound } => {
+                    bodies.frames.reserve_exact(count - bodies.frames.len());
                     bodies.frames.push(frame);
-                    bodies.contexts.push(context);
-                    bodies.bound_names.push(bound);
+                    bodies.bound.reserve_exact(count - bodies.bound.len());
+                    bodies.bound.push((context, bound));
                     None
                 }
             });
@@ -84,16 +80,20 @@ impl QueueContext {
 impl Bodies {
     /// Authenticates and decrypts the sealed ones together, each for itself.
     pub(crate) async fn open(self) -> Vec<Result<Opened, CryptoError>> {
-        let Self { marked, frames, contexts, bound_names, crypto } = self;
+        let Self { marked, frames, bound, crypto } = self;
         let decrypted = match &crypto {
-            Some(crypto) => crypto.decrypt_batch(frames.into_iter().zip(&contexts).collect()).await,
+            _ if frames.is_empty() => Vec::new(),
+            Some(crypto) => {
+                let contexts = bound.iter().map(|(context, _)| context);
+                crypto.decrypt_batch(frames.into_iter().zip(contexts).collect()).await
+            }
             None => frames.iter().map(|frame| Err(no_keys(frame))).collect(),
         };
-        let mut decrypted = decrypted.into_iter().zip(bound_names);
+        let mut decrypted = decrypted.into_iter().zip(bound);
         let outcome = |marked: Result<_, _>| match marked? {
-            Some(verdict) => Ok(Opened::Plain(verdict)),
+            Some(plain) => Ok(plain),
             None => {
-                let (sealed, bound) = decrypted.next().ok_or_else(no_answer)?;
+                let (sealed, (_, bound)) = decrypted.next().ok_or_else(no_answer)?;
                 Ok(Opened::Sealed { sealed: sealed?, bound })
             }
         };

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use sealmq_crypto_core::CryptoError;
-use sealmq_queue_core::{Attributes, Certainty, DeliveryMetadata, Message};
+use sealmq_queue_core::{Attributes, Certainty, DeliveryMetadata, Message, Receipt};
 
-use crate::bound::TRACEPARENT;
+use crate::bodies::Opened;
+use crate::bound::{TRACEPARENT, split_attributes};
 use crate::receipt::{FailedSettlement, MessageReceipt};
 
 /// The outcome of receiving one message. One bad message fails neither its batch nor its session.
@@ -65,6 +66,26 @@ impl IncomingMessage {
         };
         attributes.get(TRACEPARENT).map(String::as_str)
     }
+}
+
+/// The message as its receiver sees it; its age was judged before, or is not to be.
+pub(crate) fn incoming(mut message: Message, receipt: &Receipt, opened: Opened) -> IncomingMessage {
+    let metadata = receipt.shared_metadata();
+    let (seal, unauthenticated_attributes) = match opened {
+        Opened::Plain(_) => (None, Default::default()),
+        Opened::Sealed { sealed, bound } => {
+            let seal = Seal {
+                key_label: Arc::clone(sealed.key_label()),
+                encrypted_at_ms: sealed.encrypted_at_ms(),
+            };
+            message.body = sealed.danger_release_at_any_age();
+            let attributes = std::mem::take(&mut message.attributes);
+            let (authenticated, others) = split_attributes(attributes, &bound);
+            message.attributes = authenticated;
+            (Some(seal), others)
+        }
+    };
+    IncomingMessage { message, unauthenticated_attributes, metadata, seal }
 }
 
 /// Shows metadata, never the body.

@@ -32,6 +32,7 @@ mod session;
 mod shutdown;
 mod slots;
 mod telemetry;
+mod together;
 mod worker;
 
 pub use backoff::RetryPolicy;

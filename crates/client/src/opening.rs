@@ -9,13 +9,13 @@ use sealmq_queue_core::{Delivery, Message, Receipt};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::admission::{Admitted, admitted_at_any_age, incoming};
 use crate::bodies::{Opened, no_answer};
 use crate::error::ClientError;
 use crate::events::{self, Subject};
-use crate::incoming::{IncomingMessage, Received, ReceivedMessage};
+use crate::incoming::{IncomingMessage, Received, ReceivedMessage, incoming};
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
+use crate::together::together;
 
 /// Why a message is not handed out.
 pub(crate) enum Refusal {
@@ -66,11 +66,18 @@ impl QueueContext {
     ) -> Vec<Received> {
         let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
         let opened = self.measured(bodies.open(), deliveries.len()).await;
-        let settled = async |admitted: Result<_, Box<Unopened>>| match admitted {
-            Ok(message) => Ok(message),
-            Err(unopened) => Err(self.reject(*unopened).await),
+        let mut refused = Vec::new();
+        let admitted = self.admit_each(deliveries, opened, None).await.into_iter();
+        let admitted: Vec<_> = admitted
+            .map(|message| message.map_err(|unopened| refused.push(unopened)).ok())
+            .collect();
+        let rejected = together(refused.into_iter().map(|unopened| self.reject(*unopened))).await;
+        let mut rejected = rejected.into_iter();
+        let received = |message: Option<_>| match message {
+            Some(message) => Some(Ok(message)),
+            None => rejected.next().map(Err),
         };
-        join_all(self.admit_each(deliveries, opened, None).await.into_iter().map(settled)).await
+        admitted.into_iter().filter_map(received).collect()
     }
 
     /// Opens what the broker handed out, each message for itself, and settles nothing. What waits
@@ -102,7 +109,7 @@ impl QueueContext {
         admitted.into_iter().map(|admitted| admitted.map_err(Withheld::Unopened)).collect()
     }
 
-    /// Admits messages of which the bodies were opened, side by side: a replay store is asked over
+    /// Judges messages of which the bodies were opened, side by side: a replay store is asked over
     /// a network.
     async fn admit_each(
         self: &Arc<Self>,
@@ -110,21 +117,28 @@ impl QueueContext {
         opened: Vec<Result<Opened, CryptoError>>,
         patience: Option<Duration>,
     ) -> Vec<Result<ReceivedMessage, Box<Unopened>>> {
-        let admit = async |(Delivery { message, receipt }, opened): (Delivery, Result<_, _>)| {
+        let judge = async |(delivery, opened): (&Delivery, &Result<_, CryptoError>)| match opened {
+            Ok(opened) => self.judge(opened, delivery.receipt.metadata(), patience).await,
+            Err(_) => Ok(None),
+        };
+        let judged = together(deliveries.iter().zip(&opened).map(judge)).await;
+        let mut received = Vec::with_capacity(deliveries.len());
+        for ((Delivery { message, receipt }, opened), judged) in
+            deliveries.into_iter().zip(opened).zip(judged)
+        {
             let receipt = MessageReceipt::new(Arc::clone(self), receipt);
-            let admitted = match opened {
-                Ok(opened) => self.admit(opened, &receipt, patience).await,
-                Err(error) => Err(Refusal::Error(error)),
-            };
-            match admitted {
-                Ok(admitted) => {
-                    let message = self.hand_out(message, &receipt, admitted);
+            received.push(match (opened.map_err(Refusal::Error), judged) {
+                (Ok(opened), Ok(reservation)) => {
+                    receipt.reserved(reservation);
+                    let message = self.hand_out(message, &receipt, opened);
                     Ok(ReceivedMessage { message, receipt })
                 }
-                Err(refusal) => Err(Box::new(Unopened { message, receipt, refusal })),
-            }
-        };
-        join_all(deliveries.into_iter().zip(opened).map(admit)).await
+                (Err(refusal), _) | (_, Err(refusal)) => {
+                    Err(Box::new(Unopened { message, receipt, refusal }))
+                }
+            });
+        }
+        received
     }
 
     /// Opens a message that could not be opened before.
@@ -161,8 +175,8 @@ impl QueueContext {
         message: &Message,
         receipt: &MessageReceipt,
     ) -> Result<IncomingMessage, Refusal> {
-        let admitted = self.admit(opened, receipt, None).await?;
-        Ok(self.hand_out(message.clone(), receipt, admitted))
+        receipt.reserved(self.judge(&opened, receipt.metadata(), None).await?);
+        Ok(self.hand_out(message.clone(), receipt, opened))
     }
 
     /// Opens a message of a dead-letter queue: authentic, of any age, delivered before or not.
@@ -171,11 +185,8 @@ impl QueueContext {
         message: Message,
         receipt: &Receipt,
     ) -> Result<IncomingMessage, CryptoError> {
-        let admitted = match self.bodies(std::iter::once(&message)).open_one().await? {
-            Opened::Plain(verdict) => Admitted::Plain(verdict),
-            Opened::Sealed { sealed, bound } => admitted_at_any_age(sealed, bound),
-        };
-        Ok(incoming(message, receipt, admitted))
+        let opened = self.bodies(std::iter::once(&message)).open_one().await?;
+        Ok(incoming(message, receipt, opened))
     }
 
     /// Measures the time per message of a batch that is opened in one go.
@@ -186,18 +197,18 @@ impl QueueContext {
         opened
     }
 
-    /// The message as its receiver sees it.
+    /// The message as its receiver sees it, after it was judged.
     fn hand_out(
         &self,
         message: Message,
         receipt: &MessageReceipt,
-        admitted: Admitted,
+        opened: Opened,
     ) -> IncomingMessage {
-        let verdict = match &admitted {
-            Admitted::Plain(verdict) => Some(*verdict),
-            Admitted::Sealed { .. } => None,
+        let verdict = match &opened {
+            Opened::Plain(verdict) => Some(*verdict),
+            Opened::Sealed { .. } => None,
         };
-        let message = incoming(message, &receipt.receipt, admitted);
+        let message = incoming(message, &receipt.receipt, opened);
         let subject = self.subject(&message.message);
         match verdict {
             Some(verdict) => events::received_plaintext(&subject, verdict),

@@ -43,10 +43,12 @@ impl MessageReceipt {
         Self { receipt, reservation: OnceLock::new(), queue, _handed_out }
     }
 
-    /// Settles this reservation together with the message.
-    pub(crate) fn reserved(&self, reservation: ReplayReservation) {
-        // The first stays: a message opens once.
-        let _ = self.reservation.set(reservation);
+    /// Settles this reservation, if the message has one, together with it.
+    pub(crate) fn reserved(&self, reservation: Option<ReplayReservation>) {
+        if let Some(reservation) = reservation {
+            // The first stays: a message opens once.
+            let _ = self.reservation.set(reservation);
+        }
     }
 
     /// What the broker says of the delivery.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{OptionFuture, join_all};
+use futures_util::future::OptionFuture;
 use sealmq_queue_core::Delivery;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,6 +17,7 @@ use crate::opening::{Refusal, Unopened, Withheld};
 use crate::processor::{HandlerError, ProcessorOptions, StopReport};
 use crate::queue::QueueContext;
 use crate::slots::Slots;
+use crate::together::together;
 
 /// Receives, runs the handlers and settles, until it is told to stop.
 pub(crate) struct Worker<H> {
@@ -141,7 +142,7 @@ where
                 }
             }
         }
-        join_all(refused.into_iter().map(|unopened| self.handling.queue.reject(unopened))).await;
+        together(refused.into_iter().map(|unopened| self.handling.queue.reject(unopened))).await;
     }
 
     async fn wind_down(mut self, stop_by: Instant) -> StopReport {

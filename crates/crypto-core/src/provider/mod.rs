@@ -171,13 +171,17 @@ impl CryptoProvider for AesGcmCryptoProvider {
         // Messages of one sender name the same key one after the other: it is looked up once. The
         // keys of several senders are asked for side by side.
         let runs = || frames.chunk_by(same_key);
-        let keys = join_all(runs().map(async |run| match &run[0] {
+        let key_of = async |run: &[Parsed<'_>]| match &run[0] {
             (Ok(frame), context) => self.opening_key(frame, context).await,
             (Err(error), _) => Err(error.clone()),
-        }));
+        };
+        let keys = match (runs().next(), runs().nth(1)) {
+            (Some(only), None) => vec![key_of(only).await],
+            _ => join_all(runs().map(key_of)).await,
+        };
         let mut opened = Vec::with_capacity(messages.len());
         let mut messages = messages.iter();
-        for (run, key) in runs().zip(keys.await) {
+        for (run, key) in runs().zip(keys) {
             for ((frame, context), (message, _)) in run.iter().zip(messages.by_ref()) {
                 opened.push(match (frame, &key) {
                     (Ok(frame), Ok(key)) => self.open(key, message, frame, context),
