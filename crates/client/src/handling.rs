@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 use crate::control::Control;
 use crate::error::{ClientError, ClientErrorKind};
 use crate::events;
-use crate::holding::{Kept, Place, Waiting};
+use crate::holding::{Kept, Place};
 use crate::incoming::{IncomingMessage, ReceivedMessage};
-use crate::opening::{Refusal, Unopened};
+use crate::opening::{Refusal, Undecided, Unopened, Waiting};
 use crate::processor::{HandlerError, ProcessorOptions};
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
@@ -69,13 +69,8 @@ where
     }
 
     /// Keeps a message until it can be opened, and works on it then.
-    pub(crate) async fn hold(
-        self: Arc<Self>,
-        message: Message,
-        receipt: MessageReceipt,
-        mut waiting: Waiting,
-        place: Place,
-    ) {
+    pub(crate) async fn hold(self: Arc<Self>, undecided: Undecided, place: Place) {
+        let Undecided { message, receipt, mut waiting } = undecided;
         if let Waiting::After(error) = &waiting {
             self.queue.metrics.crypto_error(error);
             events::rejected(&self.queue.subject(&message), error);

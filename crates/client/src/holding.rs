@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::Gauge;
-use sealmq_crypto_core::CryptoError;
 use sealmq_queue_core::{Delivery, Feature, Message};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
@@ -22,7 +21,7 @@ use crate::error::asked_by_key_service;
 use crate::events;
 use crate::health::PATIENCE;
 use crate::incoming::IncomingMessage;
-use crate::opening::{Awaited, Refusal};
+use crate::opening::{Refusal, Waiting};
 use crate::processor::ProcessorOptions;
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
@@ -30,24 +29,6 @@ use crate::receipt::MessageReceipt;
 /// How long a batch is waited for at most before its messages are kept: longer than a key service
 /// takes that is well, and short to those who send to the queue.
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
-
-/// What is to become of a message that is kept, or has just been.
-pub(crate) enum Waiting {
-    /// Its batch is still being opened.
-    For(Awaited),
-    /// It could not be opened.
-    After(CryptoError),
-}
-
-impl Waiting {
-    /// Why the message is not open.
-    pub(crate) fn into_error(self) -> CryptoError {
-        match self {
-            Self::For(_) => CryptoError::unavailable("its key was asked for and not had in time"),
-            Self::After(error) => error,
-        }
-    }
-}
 
 /// The messages that one processor keeps.
 pub(crate) struct Holds {

@@ -40,11 +40,43 @@ impl From<CryptoError> for Refusal {
 /// What a batch that is still being opened will have made of one body.
 pub(crate) struct Awaited(oneshot::Receiver<Result<Opened, CryptoError>>);
 
-/// A message of a processor that no handler can begin with now.
-pub(crate) enum Withheld {
-    Unopened(Box<Unopened>),
-    /// Its batch is still being opened.
-    Undecided(Box<(Message, MessageReceipt, Awaited)>),
+/// What a message waits for that may open later.
+pub(crate) enum Waiting {
+    /// For its batch, which is still being opened.
+    For(Awaited),
+    /// To be tried again, after this.
+    After(CryptoError),
+}
+
+/// A message that may open later.
+pub(crate) struct Undecided {
+    pub(crate) message: Message,
+    pub(crate) receipt: MessageReceipt,
+    pub(crate) waiting: Waiting,
+}
+
+/// What became of a batch within the patience of a processor.
+#[derive(Default)]
+pub(crate) struct OpenedBatch {
+    pub(crate) admitted: Vec<ReceivedMessage>,
+    pub(crate) undecided: Vec<Undecided>,
+    pub(crate) refused: Vec<Unopened>,
+}
+
+impl Waiting {
+    /// Why the message is not open.
+    pub(crate) fn into_error(self) -> CryptoError {
+        match self {
+            Self::For(_) => CryptoError::unavailable("its key was asked for and not had in time"),
+            Self::After(error) => error,
+        }
+    }
+}
+
+impl From<Undecided> for Unopened {
+    fn from(Undecided { message, receipt, waiting }: Undecided) -> Self {
+        Self { message, receipt, refusal: waiting.into_error().into() }
+    }
 }
 
 impl QueueContext {
@@ -65,19 +97,18 @@ impl QueueContext {
         deliveries: Vec<Delivery>,
     ) -> Vec<Received> {
         let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
-        let opened = self.measured(bodies.open(), deliveries.len()).await;
-        let mut refused = Vec::new();
-        let admitted = self.admit_each(deliveries, opened, None).await.into_iter();
-        let admitted: Vec<_> = admitted
-            .map(|message| message.map_err(|unopened| refused.push(unopened)).ok())
-            .collect();
-        let rejected = together(refused.into_iter().map(|unopened| self.reject(*unopened))).await;
-        let mut rejected = rejected.into_iter();
-        let received = |message: Option<_>| match message {
-            Some(message) => Some(Ok(message)),
-            None => rejected.next().map(Err),
-        };
-        admitted.into_iter().filter_map(received).collect()
+        let started = Instant::now();
+        let opened = bodies.open().await;
+        self.metrics.opened(started.elapsed(), deliveries.len());
+        let mut received = Vec::with_capacity(deliveries.len());
+        let admitted = |message| received.push(Ok(message));
+        let refused = self.admit_each(deliveries, opened, None, admitted).await;
+        let (places, refused): (Vec<_>, Vec<_>) = refused.into_iter().unzip();
+        let rejected = together(refused.into_iter().map(|unopened| self.reject(unopened))).await;
+        for (place, rejected) in places.into_iter().zip(rejected) {
+            received.insert(place, Err(rejected));
+        }
+        received
     }
 
     /// Opens what the broker handed out, each message for itself, and settles nothing. What waits
@@ -87,58 +118,75 @@ impl QueueContext {
         self: &Arc<Self>,
         deliveries: Vec<Delivery>,
         patience: Option<Duration>,
-    ) -> Vec<Result<ReceivedMessage, Withheld>> {
+    ) -> OpenedBatch {
         let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
         let (queue, count) = (Arc::clone(self), deliveries.len());
-        let mut opening = Box::pin(async move { queue.measured(bodies.open(), count).await });
+        let mut opening = Box::pin(async move {
+            let started = Instant::now();
+            let opened = bodies.open().await;
+            queue.metrics.opened(started.elapsed(), count);
+            opened
+        });
         let opened = match patience {
             Some(patience) => timeout(patience, &mut opening).await.ok(),
             None => Some(opening.as_mut().await),
         };
-        let Some(opened) = opened else {
+        let mut batch = OpenedBatch::default();
+        if let Some(opened) = opened {
+            let admitted = |message| batch.admitted.push(message);
+            let refused = self.admit_each(deliveries, opened, patience, admitted).await;
+            for (_, Unopened { message, receipt, refusal }) in refused {
+                match refusal {
+                    Refusal::Error(error) if error.is_retryable() => {
+                        let waiting = Waiting::After(error);
+                        batch.undecided.push(Undecided { message, receipt, waiting });
+                    }
+                    refusal => batch.refused.push(Unopened { message, receipt, refusal }),
+                }
+            }
+        } else {
             let (answers, awaited): (Vec<_>, Vec<_>) =
                 deliveries.iter().map(|_| oneshot::channel()).unzip();
             tokio::spawn(tell(answers, opening));
             let undecided = |(Delivery { message, receipt }, awaited)| {
                 let receipt = MessageReceipt::new(Arc::clone(self), receipt);
-                Err(Withheld::Undecided(Box::new((message, receipt, Awaited(awaited)))))
+                Undecided { message, receipt, waiting: Waiting::For(Awaited(awaited)) }
             };
-            return deliveries.into_iter().zip(awaited).map(undecided).collect();
-        };
-        let admitted = self.admit_each(deliveries, opened, patience).await;
-        admitted.into_iter().map(|admitted| admitted.map_err(Withheld::Unopened)).collect()
+            batch.undecided = deliveries.into_iter().zip(awaited).map(undecided).collect();
+        }
+        batch
     }
 
     /// Judges messages of which the bodies were opened, side by side: a replay store is asked over
-    /// a network.
+    /// a network. Hands on those that it admits, and returns the others with their places.
     async fn admit_each(
         self: &Arc<Self>,
         deliveries: Vec<Delivery>,
         opened: Vec<Result<Opened, CryptoError>>,
         patience: Option<Duration>,
-    ) -> Vec<Result<ReceivedMessage, Box<Unopened>>> {
+        mut admitted: impl FnMut(ReceivedMessage),
+    ) -> Vec<(usize, Unopened)> {
         let judge = async |(delivery, opened): (&Delivery, &Result<_, CryptoError>)| match opened {
             Ok(opened) => self.judge(opened, delivery.receipt.metadata(), patience).await,
             Err(_) => Ok(None),
         };
         let judged = together(deliveries.iter().zip(&opened).map(judge)).await;
-        let mut received = Vec::with_capacity(deliveries.len());
-        for ((Delivery { message, receipt }, opened), judged) in
-            deliveries.into_iter().zip(opened).zip(judged)
-        {
+        let mut refused = Vec::new();
+        let all = deliveries.into_iter().zip(opened).zip(judged).enumerate();
+        for (place, ((Delivery { message, receipt }, opened), judged)) in all {
             let receipt = MessageReceipt::new(Arc::clone(self), receipt);
-            received.push(match (opened.map_err(Refusal::Error), judged) {
+            match (opened.map_err(Refusal::Error), judged) {
                 (Ok(opened), Ok(reservation)) => {
                     receipt.reserved(reservation);
                     let message = self.hand_out(message, &receipt, opened);
-                    Ok(ReceivedMessage { message, receipt })
+                    admitted(ReceivedMessage { message, receipt });
                 }
                 (Err(refusal), _) | (_, Err(refusal)) => {
-                    Err(Box::new(Unopened { message, receipt, refusal }))
+                    refused.push((place, Unopened { message, receipt, refusal }));
                 }
-            });
+            }
         }
-        received
+        refused
     }
 
     /// Opens a message that could not be opened before.
@@ -187,14 +235,6 @@ impl QueueContext {
     ) -> Result<IncomingMessage, CryptoError> {
         let opened = self.bodies(std::iter::once(&message)).open_one().await?;
         Ok(incoming(message, receipt, opened))
-    }
-
-    /// Measures the time per message of a batch that is opened in one go.
-    async fn measured<T>(&self, opening: impl Future<Output = T>, messages: usize) -> T {
-        let started = Instant::now();
-        let opened = opening.await;
-        self.metrics.opened(started.elapsed(), messages);
-        opened
     }
 
     /// The message as its receiver sees it, after it was judged.

@@ -11,9 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::control::Control;
 use crate::error::ClientErrorKind;
 use crate::handling::Handling;
-use crate::holding::{Holds, Waiting};
+use crate::holding::Holds;
 use crate::incoming::IncomingMessage;
-use crate::opening::{Refusal, Unopened, Withheld};
+use crate::opening::OpenedBatch;
 use crate::processor::{HandlerError, ProcessorOptions, StopReport};
 use crate::queue::QueueContext;
 use crate::slots::Slots;
@@ -108,38 +108,18 @@ where
             // What was not opened by then comes again after its lock.
             () = deadline(self.control.clone()) => return,
         };
-        let (mut undecided, mut refused) = (Vec::new(), Vec::new());
-        for opened in opened {
-            match opened {
-                Ok(message) => {
-                    let slot = self.handling.slots.try_take();
-                    self.messages.spawn(Arc::clone(&self.handling).handle(message, slot));
-                }
-                Err(Withheld::Undecided(message)) => {
-                    let (message, receipt, awaited) = *message;
-                    undecided.push((message, receipt, Waiting::For(awaited)));
-                }
-                Err(Withheld::Unopened(unopened)) => match *unopened {
-                    Unopened { message, receipt, refusal: Refusal::Error(error) }
-                        if error.is_retryable() =>
-                    {
-                        undecided.push((message, receipt, Waiting::After(error)));
-                    }
-                    unopened => refused.push(unopened),
-                },
-            }
+        let OpenedBatch { admitted, undecided, mut refused } = opened;
+        for message in admitted {
+            let slot = self.handling.slots.try_take();
+            self.messages.spawn(Arc::clone(&self.handling).handle(message, slot));
         }
         self.holds.note_batch(received, undecided.len());
-        for (message, receipt, waiting) in undecided {
+        for undecided in undecided {
             match self.holds.place() {
                 Some(place) => {
-                    let handling = Arc::clone(&self.handling);
-                    self.messages.spawn(handling.hold(message, receipt, waiting, place));
+                    self.messages.spawn(Arc::clone(&self.handling).hold(undecided, place));
                 }
-                None => {
-                    let refusal = waiting.into_error().into();
-                    refused.push(Unopened { message, receipt, refusal });
-                }
+                None => refused.push(undecided.into()),
             }
         }
         together(refused.into_iter().map(|unopened| self.handling.queue.reject(unopened))).await;
