@@ -10,7 +10,7 @@ use sealmq_queue_core::DeliveryMetadata;
 use tokio::time::timeout;
 
 use crate::bodies::Opened;
-use crate::opening::Refusal;
+use crate::outcomes::Refusal;
 use crate::queue::QueueContext;
 use crate::receipt::ReplayReservation;
 

@@ -15,7 +15,7 @@ use crate::error::{ClientError, ClientErrorKind};
 use crate::events;
 use crate::holding::{Kept, Place};
 use crate::incoming::{IncomingMessage, ReceivedMessage};
-use crate::opening::{Refusal, Undecided, Unopened, Waiting};
+use crate::outcomes::{Refusal, Undecided, Unopened, Waiting};
 use crate::processor::{HandlerError, ProcessorOptions};
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;

@@ -21,7 +21,7 @@ use crate::error::asked_by_key_service;
 use crate::events;
 use crate::health::PATIENCE;
 use crate::incoming::IncomingMessage;
-use crate::opening::{Refusal, Waiting};
+use crate::outcomes::{Refusal, Waiting};
 use crate::processor::ProcessorOptions;
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;

@@ -22,6 +22,7 @@ mod holding;
 mod incoming;
 mod lifecycle;
 mod opening;
+mod outcomes;
 mod processor;
 mod queue;
 mod receipt;

@@ -8,7 +8,7 @@ use sealmq_queue_core::{Certainty, Feature};
 use crate::error::asked_by_key_service;
 use crate::events;
 use crate::incoming::{RejectedMessage, RejectionOutcome};
-use crate::opening::{Refusal, Unopened};
+use crate::outcomes::{Refusal, Unopened};
 use crate::queue::QueueContext;
 use crate::receipt::{FailedSettlement, MessageReceipt};
 

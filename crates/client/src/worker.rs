@@ -13,7 +13,7 @@ use crate::error::ClientErrorKind;
 use crate::handling::Handling;
 use crate::holding::Holds;
 use crate::incoming::IncomingMessage;
-use crate::opening::OpenedBatch;
+use crate::outcomes::OpenedBatch;
 use crate::processor::{HandlerError, ProcessorOptions, StopReport};
 use crate::queue::QueueContext;
 use crate::slots::Slots;
