@@ -138,6 +138,28 @@ impl PersistentVault {
         self.node.child.kill().await.unwrap();
     }
 
+    /// Stops it in its tracks: it takes connections, and answers nothing.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub async fn freeze(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub async fn thaw(&self) {
+        self.signal("CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let pid = self.node.child.id().expect("the server runs");
+        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status().await;
+        assert!(sent.unwrap().success(), "{signal}");
+    }
+
     /// Starts it again where it was, sealed at first, and unseals it.
     ///
     /// # Panics

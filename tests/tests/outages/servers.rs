@@ -1,10 +1,10 @@
-//! OpenBao, PostgreSQL and NATS are killed and started again, each and then together.
+//! OpenBao, PostgreSQL and NATS are killed and started again, each and then together, or hang.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sealmq_client::{ClientErrorKind, ProcessorOptions, QueueClient, RetryPolicy};
+use sealmq_client::{ClientErrorKind, Processor, ProcessorOptions, QueueClient, RetryPolicy};
 use sealmq_crypto_core::{
     CryptoConfig, CryptoErrorKind, EncryptionKey, EncryptionKeyId, KeyManagementService,
     KeyringPolicy,
@@ -16,7 +16,7 @@ use sealmq_keys_postgres::{
 use sealmq_keys_vault::{
     VaultAuth, VaultClient, VaultConfig, VaultTransitConfig, VaultTransitService,
 };
-use sealmq_queue_core::{Message, Source, Transport, TransportErrorKind};
+use sealmq_queue_core::{Bytes, Message, Source, Transport, TransportErrorKind};
 use sealmq_test_kit::{NatsServer, PersistentVault, PostgresServer};
 use sealmq_transport_nats::{NatsConfig, NatsQueueSettings, NatsTransport};
 
@@ -71,9 +71,14 @@ impl Servers {
         NatsTransport::connect(&config).await.unwrap()
     }
 
-    /// A process of its own. Each DEK seals four messages and is forgotten: both key services are
-    /// asked all the time.
+    /// A process of its own, with both key services.
     async fn client(&self) -> QueueClient {
+        self.client_with(&[Vault, Postgres]).await
+    }
+
+    /// A process of its own. Each DEK seals four messages and is forgotten: its key services are
+    /// asked all the time.
+    async fn client_with(&self, key_services: &[Server]) -> QueueClient {
         let auth = VaultAuth::token(&*self.vault_token);
         let vault = VaultConfig::new(self.vault.admin().address(), auth);
         let vault = VaultClient::connect(vault).await.unwrap();
@@ -86,17 +91,19 @@ impl Servers {
         let postgres =
             PostgresKeyService::new(postgres, masters, PostgresKeyServiceConfig::new()).unwrap();
         let hasty = RetryPolicy::default().with_max_attempts(2);
-        QueueClient::builder(QUEUE)
+        let client = QueueClient::builder(QUEUE)
             .with_transport(Arc::new(self.broker().await) as Arc<dyn Transport>)
             .with_crypto(CryptoConfig::strict())
             .with_environment("test")
             .with_tenant("acme")
-            .with_key_management("vault", Arc::new(transit) as Arc<dyn KeyManagementService>)
-            .with_key_management("postgres", Arc::new(postgres))
             .with_keyring_policy(small_deks())
-            .with_retry(hasty.with_delays(Duration::from_millis(20), Duration::from_millis(200)))
-            .build()
-            .unwrap()
+            .with_retry(hasty.with_delays(Duration::from_millis(20), Duration::from_millis(200)));
+        let services: [(_, _, Arc<dyn KeyManagementService>); 2] =
+            [(Vault, "vault", Arc::new(transit)), (Postgres, "postgres", Arc::new(postgres))];
+        let ours = services.into_iter().filter(|(server, ..)| key_services.contains(server));
+        let client = ours
+            .fold(client, |client, (_, alias, service)| client.with_key_management(alias, service));
+        client.build().unwrap()
     }
 
     async fn kill(&mut self, servers: &[Server]) {
@@ -157,43 +164,98 @@ async fn servers_that_die_and_come_back_lose_no_message_and_need_no_new_client()
     load.end(&servers.broker().await, QUEUE).await;
 }
 
-/// Many messages under many DEKs, in a queue that dead-letters what is delivered a second time, and
-/// no key service for longer than their locks: each is kept until it can be opened.
+/// Messages under many DEKs, in a queue that dead-letters what is delivered a second time.
+struct OnlyOnce {
+    broker: NatsTransport,
+    receiver: QueueClient,
+    handled: Arc<Mutex<BTreeSet<(Bytes, u32)>>>,
+}
+
+impl OnlyOnce {
+    const QUEUE: &str = "once";
+    const MESSAGES: usize = 40;
+    const ACK_WAIT: Duration = Duration::from_secs(5);
+
+    async fn sealed(servers: &Servers, key_services: &[Server]) -> Self {
+        let broker = servers.broker().await;
+        let settings = NatsQueueSettings::default().with_ack_wait(Self::ACK_WAIT);
+        broker.create_queue(Self::QUEUE, &settings.with_max_deliveries(1)).await.unwrap();
+        let client =
+            async || servers.client_with(key_services).await.for_queue(Self::QUEUE).unwrap();
+        let (sender, receiver) = (client().await, client().await);
+        for n in 0..Self::MESSAGES {
+            sender.send(Self::message(n)).await.unwrap();
+        }
+        Self { broker, receiver, handled: Arc::default() }
+    }
+
+    fn message(n: usize) -> Message {
+        Message::new(format!("waits {n}"))
+    }
+
+    fn receive(&self) -> Processor {
+        let handled = Arc::clone(&self.handled);
+        self.receiver.process(ProcessorOptions::default(), move |message| {
+            handled
+                .lock()
+                .unwrap()
+                .insert((message.body().clone(), message.metadata.delivery_count));
+            async { Ok(()) }
+        })
+    }
+
+    /// Longer than any lock lasts that is not renewed.
+    async fn nothing_is_handled_for_long(&self) {
+        tokio::time::sleep(3 * Self::ACK_WAIT).await;
+        assert!(self.handled.lock().unwrap().is_empty(), "no key service is there");
+    }
+
+    async fn each_is_handled_on_its_first_delivery(&self, processor: Processor) {
+        let all = async {
+            while self.handled.lock().unwrap().len() < Self::MESSAGES {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), all).await.expect("every message opens");
+        assert_eq!(processor.stop(Duration::from_secs(10)).await.cancelled, 0);
+        let all_once = (0..Self::MESSAGES).map(|n| (Self::message(n).body, 1)).collect();
+        assert_eq!(*self.handled.lock().unwrap(), all_once);
+        for source in [Source::queue(Self::QUEUE), Source::dead_letter(Self::QUEUE)] {
+            assert_eq!(self.broker.depth(&source).await.unwrap(), 0, "{source:?}");
+        }
+    }
+}
+
+/// No key service for longer than the locks last: each message is kept until it can be opened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_wait_for_their_keys_and_use_up_no_delivery() {
-    const ONCE: &str = "once";
-    const MESSAGES: usize = 40;
     let mut servers = Servers::start().await;
-    let broker = servers.broker().await;
-    let ack_wait = Duration::from_secs(5);
-    let settings = NatsQueueSettings::default().with_ack_wait(ack_wait).with_max_deliveries(1);
-    broker.create_queue(ONCE, &settings).await.unwrap();
-    let sender = servers.client().await.for_queue(ONCE).unwrap();
-    let receiver = servers.client().await.for_queue(ONCE).unwrap();
-    let message = |n: usize| Message::new(format!("waits {n}"));
-    for n in 0..MESSAGES {
-        sender.send(message(n)).await.unwrap();
-    }
+    let queue = OnlyOnce::sealed(&servers, &[Vault, Postgres]).await;
     servers.kill(&[Vault, Postgres]).await;
-    let handled = Arc::new(Mutex::new(BTreeSet::new()));
-    let noted = Arc::clone(&handled);
-    let processor = receiver.process(ProcessorOptions::default(), move |message| {
-        noted.lock().unwrap().insert((message.body().clone(), message.metadata.delivery_count));
-        async { Ok(()) }
-    });
-    tokio::time::sleep(3 * ack_wait).await;
-    assert!(handled.lock().unwrap().is_empty(), "no key service is there");
+    let processor = queue.receive();
+    queue.nothing_is_handled_for_long().await;
     servers.start_again(&[Vault, Postgres]).await;
-    let all = async {
-        while handled.lock().unwrap().len() < MESSAGES {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), all).await.expect("every message opens");
-    assert_eq!(processor.stop(Duration::from_secs(10)).await.cancelled, 0);
-    let all_once = (0..MESSAGES).map(|n| (message(n).body, 1)).collect();
-    assert_eq!(*handled.lock().unwrap(), all_once);
-    for source in [Source::queue(ONCE), Source::dead_letter(ONCE)] {
-        assert_eq!(broker.depth(&source).await.unwrap(), 0, "{source:?}");
-    }
+    queue.each_is_handled_on_its_first_delivery(processor).await;
+}
+
+/// A server that hangs takes connections and requests, and answers none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_wait_for_a_key_service_that_hangs_too() {
+    let servers = Servers::start().await;
+    let queue = OnlyOnce::sealed(&servers, &[Vault]).await;
+    servers.vault.freeze().await;
+    let processor = queue.receive();
+    queue.nothing_is_handled_for_long().await;
+    servers.vault.thaw().await;
+    queue.each_is_handled_on_its_first_delivery(processor).await;
+}
+
+/// Its requests time out after twice the time that locks last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_another_key_service_answers_one_that_hangs_is_passed_over() {
+    let servers = Servers::start().await;
+    let queue = OnlyOnce::sealed(&servers, &[Vault, Postgres]).await;
+    servers.vault.freeze().await;
+    let processor = queue.receive();
+    queue.each_is_handled_on_its_first_delivery(processor).await;
 }
