@@ -45,9 +45,11 @@ impl QueueContext {
             let marked = self.mark(message).map(|marked| match marked {
                 Marked::Plain(verdict) => Some(Opened::Plain(verdict)),
                 Marked::Sealed { frame, context, bound } => {
-                    bodies.frames.reserve_exact(count - bodies.frames.len());
+                    if bodies.frames.is_empty() {
+                        bodies.frames.reserve_exact(count);
+                        bodies.bound.reserve_exact(count);
+                    }
                     bodies.frames.push(frame);
-                    bodies.bound.reserve_exact(count - bodies.bound.len());
                     bodies.bound.push((context, bound));
                     None
                 }

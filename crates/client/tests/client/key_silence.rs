@@ -10,6 +10,7 @@ use sealmq_crypto_core::{
     AesGcmCryptoProvider, CryptoError, CryptoProvider, EncryptedMessage, EncryptionContext,
     KeyringPolicy, NamedKeys, OpenedMessage, ReplayGuard,
 };
+use sealmq_queue_core::Message;
 use sealmq_transport_memory::QueueSettings;
 
 use crate::key_outage_processing::{OUTAGE, Outage, lasting, limited};
@@ -41,6 +42,34 @@ async fn messages_whose_key_is_not_answered_use_up_no_deliveries() {
         tokio::time::sleep(MINUTE).await;
         silence.assert_all_are_done(40, processor).await;
     }
+}
+
+/// A key service that takes its time keeps the order of a queue with one handler.
+#[tokio::test(start_paused = true)]
+async fn an_answer_within_a_second_is_waited_for() {
+    for (after, is_first) in [(SECOND / 2, true), (2 * SECOND, false)] {
+        let silence = silence(limited(1), 1).await;
+        let client = silence.world.with_keys(lasting());
+        let client = client.with_key_management("main", silence.switched.clone()).build().unwrap();
+        silence.world.sealing().send(Message::with_id("other", "of another key")).await.unwrap();
+        let processor = silence.work.start(&client, options(1), SECOND);
+        tokio::time::sleep(after).await;
+        silence.switched.switch.answer();
+        tokio::time::sleep(MINUTE).await;
+        let done = silence.work.done.lock().unwrap().clone();
+        assert_eq!((done.len(), done[0] == "m-0"), (2, is_first), "{after:?}: {done:?}");
+        processor.stop(MINUTE).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_none_is_kept_an_answer_is_waited_for_as_long_as_it_takes() {
+    let silence = silence(limited(1), 5).await;
+    let processor = silence.start(options(5).with_hold(0));
+    tokio::time::sleep(10 * SECOND).await;
+    silence.switched.switch.answer();
+    tokio::time::sleep(MINUTE).await;
+    silence.assert_all_are_done(5, processor).await;
 }
 
 /// The control: their locks run out while the service is waited for.
