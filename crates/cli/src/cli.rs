@@ -1,26 +1,16 @@
 //! The command line: which command runs, and how the program ends.
 
-use std::future::Future;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::command::EXIT_CODES;
 #[cfg(feature = "config")]
 use crate::config;
-use crate::error::CliError;
 #[cfg(unix)]
 use crate::keyring;
 use crate::{demo, inspect, lifecycle, output};
-
-/// How every command ends; shown below the help of each.
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0  it worked
-  1  it ran and the answer is bad: an attack got through, a keyring does not
-     open, a server of a configuration does not answer, the bytes are no
-     sealed message
-  2  the command line or an input is at fault; nothing was done";
 
 /// Shows sealed queues at work and under attack, keeps keys, reads sealed messages.
 #[derive(Parser)]
@@ -69,18 +59,4 @@ fn show_log() {
         let filter = EnvFilter::from_default_env();
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     }
-}
-
-/// Runs a command that waits for something.
-pub(crate) fn block_on<T>(
-    command: impl Future<Output = Result<T, CliError>>,
-) -> Result<T, CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CliError::failed("cannot start").because(error))?;
-    runtime.block_on(async {
-        let outcome = command.await;
-        #[cfg(feature = "postgres")]
-        crate::keys::database_login::give_back().await;
-        outcome
-    })
 }

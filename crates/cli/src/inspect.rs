@@ -9,7 +9,7 @@ use sealmq::format::{Frame, KeyReference, Marker, VERSION, dearmour, find_marker
 use sealmq::{Clock, CryptoError, CryptoErrorKind, Suite, SystemClock};
 use serde::Serialize;
 
-use crate::cli::EXIT_CODES;
+use crate::command::EXIT_CODES;
 use crate::error::CliError;
 use crate::output::{self, hex, thousands};
 use crate::utc::format_unix_ms;

@@ -14,7 +14,7 @@ use sealmq::{
 };
 use serde::Serialize;
 
-use crate::cli::{EXIT_CODES, block_on};
+use crate::command::{EXIT_CODES, block_on};
 use crate::error::CliError;
 use crate::output;
 use crate::passphrase::Protection;

@@ -2,6 +2,7 @@
 
 mod broker;
 mod cli;
+mod command;
 #[cfg(feature = "config")]
 mod config;
 mod demo;

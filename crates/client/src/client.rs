@@ -13,7 +13,8 @@ use crate::builder::QueueClientBuilder;
 use crate::dead_letters::DeadLetters;
 use crate::error::{ClientError, FailedSend};
 use crate::incoming::Received;
-use crate::processor::{self, HandlerError, Processor, ProcessorOptions};
+use crate::processing::{HandlerError, ProcessorOptions};
+use crate::processor::{self, Processor};
 use crate::queue::QueueContext;
 use crate::session::SessionClient;
 

@@ -16,7 +16,7 @@ use crate::events;
 use crate::holding::{Kept, Place};
 use crate::incoming::{IncomingMessage, ReceivedMessage};
 use crate::outcomes::{Refusal, Undecided, Unopened, Waiting};
-use crate::processor::{HandlerError, ProcessorOptions};
+use crate::processing::{HandlerError, ProcessorOptions};
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
 use crate::slots::{Slot, Slots};

@@ -22,7 +22,7 @@ use crate::events;
 use crate::health::PATIENCE;
 use crate::incoming::IncomingMessage;
 use crate::outcomes::{Refusal, Waiting};
-use crate::processor::ProcessorOptions;
+use crate::processing::ProcessorOptions;
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
 

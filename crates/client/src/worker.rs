@@ -14,7 +14,7 @@ use crate::handling::Handling;
 use crate::holding::Holds;
 use crate::incoming::IncomingMessage;
 use crate::outcomes::OpenedBatch;
-use crate::processor::{HandlerError, ProcessorOptions, StopReport};
+use crate::processing::{HandlerError, ProcessorOptions, StopReport};
 use crate::queue::QueueContext;
 use crate::slots::Slots;
 use crate::together::together;

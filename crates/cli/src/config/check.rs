@@ -8,7 +8,7 @@ use sealmq::{HealthStatus, PartReport};
 use serde::Serialize;
 
 use super::render::render;
-use crate::cli::block_on;
+use crate::command::block_on;
 use crate::error::CliError;
 use crate::output::{self, Style};
 

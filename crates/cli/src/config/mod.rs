@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use crate::cli::EXIT_CODES;
+use crate::command::EXIT_CODES;
 use crate::error::CliError;
 use crate::output;
 

@@ -13,7 +13,7 @@ use sealmq::{
 
 use super::counting::Counting;
 use super::impostor::Impostor;
-use super::stage::{ENVIRONMENT, broken, key_id};
+use super::terms::{ENVIRONMENT, broken, key_id};
 use crate::error::CliError;
 use crate::keys::{self, KeySource};
 

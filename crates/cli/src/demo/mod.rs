@@ -16,6 +16,7 @@ mod report;
 mod roles;
 mod scene;
 mod stage;
+mod terms;
 mod trial;
 
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ use self::report::{KeysReport, Place, Report, TransportReport};
 use self::stage::Stage;
 use self::trial::Outcome;
 use crate::broker::{self, Broker};
-use crate::cli::{EXIT_CODES, block_on};
+use crate::command::{EXIT_CODES, block_on};
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::keys::{self as key_services, KeySource, Opening, Purpose};

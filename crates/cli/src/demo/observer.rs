@@ -12,7 +12,8 @@ use super::input::Body;
 use super::keys::kek_version;
 use super::needles::{Needles, WINDOW_BYTES};
 use super::outsider::Outsider;
-use super::stage::{Stage, broken};
+use super::stage::Stage;
+use super::terms::broken;
 use crate::error::CliError;
 use crate::output::hex;
 

@@ -12,7 +12,7 @@ use sealmq::{
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use super::stage::WAIT;
+use super::terms::WAIT;
 
 /// The most messages that are looked at together.
 const AT_ONCE: usize = 64;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sealmq::transport::new_message_id;
 use sealmq::{Feature, ReceiverOptions, Source, Transport, TransportError, TransportErrorKind};
 
-use super::stage::broken;
+use super::terms::broken;
 use crate::broker::Broker;
 use crate::error::CliError;
 

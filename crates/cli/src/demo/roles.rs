@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::input::{Body, Input};
 use super::observer::{Observer, ObserverReport};
-use super::stage::{Stage, WAIT, answer, broken, request};
+use super::stage::{Stage, answer, request};
+use super::terms::{WAIT, broken};
 use crate::error::CliError;
 use crate::output::{Progress, printable};
 

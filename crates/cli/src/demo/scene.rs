@@ -10,7 +10,8 @@ use super::attacks::{Act, Sealer, with_key_reference_of};
 use super::input::Body;
 use super::outsider::{Outsider, Stored};
 use super::queues::Queues;
-use super::stage::{Stage, WAIT, answer, broken, request};
+use super::stage::{Stage, answer, request};
+use super::terms::{WAIT, broken};
 use crate::error::CliError;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,13 +1,9 @@
 //! Where the demo is set: a broker, its queues, the keys, the clients of the roles.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealmq::{
-    CryptoConfig, EncryptionKeyId, Message, PlaintextPolicy, QueueClient, QueueClientBuilder,
-    Transport,
-};
+use sealmq::{CryptoConfig, Message, PlaintextPolicy, QueueClient, QueueClientBuilder, Transport};
 use tokio::time::timeout;
 
 use super::Defence;
@@ -15,13 +11,10 @@ use super::input::Body;
 use super::keys::{Keys, Side, Tenants};
 use super::outsider::Outsider;
 use super::queues::{self, Queues};
+use super::terms::{ENVIRONMENT, broken};
 use crate::broker::Broker;
 use crate::error::CliError;
 
-pub(super) const ENVIRONMENT: &str = "demo";
-
-/// How long a message that must be there is waited for.
-pub(super) const WAIT: Duration = Duration::from_secs(5);
 /// How long a connection may take to close.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -111,13 +104,4 @@ pub(super) fn answer(request_id: &str, text: String) -> Message {
         .with_message_type("acknowledgement")
         .with_content_type("application/json")
         .with_correlation_id(request_id)
-}
-
-pub(super) fn key_id(id: &str) -> Result<EncryptionKeyId, CliError> {
-    EncryptionKeyId::new(id).map_err(broken)
-}
-
-/// What stopped the demo: the broker, or a lack of memory or randomness.
-pub(super) fn broken(error: impl Into<Box<dyn Error>>) -> CliError {
-    CliError::failed("the demo could not be performed").because(error)
 }

@@ -9,7 +9,8 @@ use super::input::Body;
 use super::outsider::Put;
 use super::queues::stands_in;
 use super::scene::{Plan, Scene};
-use super::stage::{Stage, WAIT, broken};
+use super::stage::Stage;
+use super::terms::{WAIT, broken};
 use crate::error::CliError;
 use crate::output::Progress;
 

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use sealmq::{EncryptionKey, KeyError, KeyErrorKind, TenantId, WrapContext};
 use serde::Serialize;
 
-use crate::cli::{EXIT_CODES, block_on};
+use crate::command::{EXIT_CODES, block_on};
 use crate::error::CliError;
 use crate::keys::{self, KNOWN, KeySource, Opening, Purpose};
 use crate::output;

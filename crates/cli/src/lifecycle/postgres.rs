@@ -9,7 +9,7 @@ use sealmq::{KekVersion, KeyError, KeyErrorKind};
 use serde::Serialize;
 
 use super::{Service, Target, explain};
-use crate::cli::EXIT_CODES;
+use crate::command::EXIT_CODES;
 use crate::error::CliError;
 use crate::keys::postgres::PostgresSource;
 use crate::keys::{self, KeySource, Purpose};

@@ -1,7 +1,9 @@
 //! From key sources to keys that are ready: caps, caches, single flight, refresh ahead, revoke.
 
 mod cache;
+mod deks;
 mod events;
+mod fetching;
 mod kek;
 mod named;
 mod opening;
@@ -9,6 +11,7 @@ mod policy;
 mod probe;
 mod ring;
 mod sealing;
+mod shared;
 
 pub use events::{BackgroundTask, KeyEvent, KeyObserver, Spawn};
 pub use named::NamedKeys;

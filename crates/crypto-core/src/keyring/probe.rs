@@ -2,8 +2,9 @@
 
 use futures_util::future::join_all;
 
+use super::deks::{Wrapped, message_key};
 use super::named::NamedKeys;
-use super::ring::{Keyring, Wrapped, message_key};
+use super::ring::Keyring;
 use crate::keys::{KeyError, KeyErrorKind, WrapContext};
 use crate::message_key::MessageKey;
 

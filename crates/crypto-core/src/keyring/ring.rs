@@ -1,27 +1,17 @@
 //! The keyring over key services: DEKs to seal with, DEKs to open with.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-
-use super::cache::FlightCache;
-use super::events::{KeyEvent, KeyObserver, Spawn, Surroundings};
+use super::events::{KeyObserver, Spawn, Surroundings};
 use super::kek::Kek;
-use super::opening::{CacheKey, OpeningDek, cache_key, opening_dek};
 use super::policy::KeyringPolicy;
-use super::sealing::{SealingDek, SealingSlot};
+use super::shared::Shared;
 use crate::clock::{Clock, SystemClock};
 use crate::error::CryptoError;
 use crate::format::{MAX_WRAPPED_DEKS, WrappedDekRef};
-use crate::keys::{
-    KekAlias, KeyError, KeyErrorKind, KeyManagementService, TenantId, WrapContext, WrappedDek,
-};
+use crate::keys::{KekAlias, KeyError, KeyManagementService, TenantId, WrapContext};
 use crate::message_key::MessageKey;
-use crate::primitives::Sha256;
-use crate::secret::EncryptionKey;
 use crate::suite::Suite;
 
 /// Turns key services into keys that are ready.
@@ -35,16 +25,6 @@ use crate::suite::Suite;
 #[derive(Clone)]
 pub struct Keyring {
     pub(super) shared: Arc<Shared>,
-}
-
-/// What the clones of a keyring share.
-pub(super) struct Shared {
-    pub(super) keks: Vec<Arc<Kek>>,
-    pub(super) policy_digest: [u8; 32],
-    pub(super) around: Surroundings,
-    pub(super) opening: Arc<FlightCache<CacheKey, OpeningDek>>,
-    pub(super) policy: KeyringPolicy,
-    sealing: Mutex<HashMap<WrapContext, Arc<SealingSlot>>>,
 }
 
 /// Collects the parts of a [`Keyring`].
@@ -102,15 +82,8 @@ impl KeyringBuilder {
         }
         let most_calls = self.policy.max_concurrent_calls;
         let kek = |(alias, service)| Arc::new(Kek::new(alias, service, most_calls));
-        let shared = Shared {
-            keks: self.keks.into_iter().map(kek).collect(),
-            policy_digest: Sha256::new_with_prefix(format!("{:?}", self.policy).as_bytes())
-                .finalize(),
-            opening: FlightCache::new(&self.policy, self.around.clone()),
-            around: self.around,
-            policy: self.policy,
-            sealing: Mutex::default(),
-        };
+        let keks = self.keks.into_iter().map(kek).collect();
+        let shared = Shared::new(keks, self.policy, self.around);
         Ok(Keyring { shared: Arc::new(shared) })
     }
 }
@@ -177,92 +150,6 @@ impl Keyring {
         self.shared.opening.retain(|dek| *dek.tenant != *tenant.as_str());
         self.shared.evict_sealing(|context| context.tenant() == tenant);
     }
-}
-
-impl Shared {
-    pub(super) fn slot(&self, context: &WrapContext) -> Arc<SealingSlot> {
-        let mut slots = self.slots();
-        if let Some(slot) = slots.get(context) {
-            return Arc::clone(slot);
-        }
-        Arc::clone(slots.entry(context.clone()).or_insert_with(SealingSlot::new))
-    }
-
-    pub(super) fn evict_sealing(&self, concerns: impl Fn(&WrapContext) -> bool) {
-        for (context, slot) in self.slots().iter() {
-            if concerns(context) {
-                slot.evict(|_| true);
-            }
-        }
-    }
-
-    fn slots(&self) -> MutexGuard<'_, HashMap<WrapContext, Arc<SealingSlot>>> {
-        self.sealing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn fetch(
-        self: &Arc<Self>,
-        context: &WrapContext,
-        suite: Suite,
-    ) -> BoxFuture<'static, Result<Arc<SealingDek>, KeyError>> {
-        let (shared, context) = (Arc::clone(self), context.clone());
-        async move { shared.fetch_now(&context, suite).await }.boxed()
-    }
-
-    /// One DEK, handed to the opening side as well.
-    async fn fetch_now(
-        self: &Arc<Self>,
-        context: &WrapContext,
-        suite: Suite,
-    ) -> Result<Arc<SealingDek>, KeyError> {
-        let epoch = self.opening.epoch();
-        let Wrapped { dek, forms } = self.generate(context).await?;
-        let key = message_key(&dek, &forms)?;
-        let kek_version = forms.first().and_then(|(kek, bytes)| kek.service.version_of(bytes));
-        for (kek, bytes) in forms {
-            let found_by = cache_key(&kek, &bytes, suite, &self.policy_digest, context);
-            let dek = opening_dek(&kek, &dek, bytes, context)?;
-            self.opening.insert(epoch, found_by, dek);
-        }
-        let label = key.label();
-        self.around.observe(KeyEvent::SealingKeyChanged { label, kek_version });
-        Ok(Arc::new(SealingDek::new(Arc::new(key), self.around.clock.monotonic())))
-    }
-
-    /// One DEK: made by the first KEK's service, wrapped by all.
-    pub(super) async fn generate(&self, context: &WrapContext) -> Result<Wrapped, KeyError> {
-        let first = &self.keks[0];
-        let call = first.service.generate_dek(context);
-        let generated = first.call(&self.around, "generate_dek", call).await?;
-        let mut forms = vec![(Arc::clone(first), generated.wrapped)];
-        for kek in &self.keks[1..] {
-            let call = kek.service.encrypt_dek(&generated.dek, context);
-            let bytes = kek.call(&self.around, "encrypt_dek", call).await?;
-            forms.push((Arc::clone(kek), bytes));
-        }
-        Ok(Wrapped { dek: generated.dek, forms })
-    }
-}
-
-/// A DEK, and what each KEK made of it.
-pub(super) struct Wrapped {
-    pub(super) dek: EncryptionKey,
-    pub(super) forms: Vec<(Arc<Kek>, Vec<u8>)>,
-}
-
-/// The key whose frames carry these forms.
-pub(super) fn message_key(
-    dek: &EncryptionKey,
-    forms: &[(Arc<Kek>, Vec<u8>)],
-) -> Result<MessageKey, KeyError> {
-    let malformed =
-        |error| KeyError::new(KeyErrorKind::Malformed, "wrapped DEK").with_source(error);
-    let forms = forms
-        .iter()
-        .map(|(kek, bytes)| WrappedDek::new(kek.alias.clone(), bytes.clone()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(malformed)?;
-    MessageKey::wrapped(dek, &forms).map_err(malformed)
 }
 
 impl fmt::Debug for Keyring {

@@ -10,7 +10,8 @@ use tokio::time::sleep;
 use super::event::{Event, Summary};
 use super::{AT_ONCE, Setting};
 use crate::demo::roles::{Acknowledgement, Glimpse};
-use crate::demo::stage::{broken, request};
+use crate::demo::stage::request;
+use crate::demo::terms::broken;
 use crate::error::CliError;
 
 /// How long nothing may happen while answers are missing.

@@ -10,7 +10,7 @@ use super::Setting;
 use super::event::{Event, Summary};
 use crate::demo::observer::Notes;
 use crate::demo::roles::Acknowledgement;
-use crate::demo::stage::broken;
+use crate::demo::terms::broken;
 use crate::error::CliError;
 
 /// The pause between two looks.

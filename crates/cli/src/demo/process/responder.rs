@@ -8,7 +8,8 @@ use tokio::time::sleep;
 use super::event::{Event, Summary};
 use super::{AT_ONCE, Setting};
 use crate::demo::roles::{Acknowledgement, Glimpse};
-use crate::demo::stage::{answer, broken};
+use crate::demo::stage::answer;
+use crate::demo::terms::broken;
 use crate::error::CliError;
 
 /// Answers until somebody interrupts it, or so many were answered as it was told to. When it is
