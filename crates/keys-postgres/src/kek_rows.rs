@@ -5,7 +5,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use crate::error::{malformed, sql};
-use crate::lifecycle::KekStatus;
+use crate::kek_status::KekStatus;
 use crate::master_key::StoredKek;
 use crate::schema::Schema;
 

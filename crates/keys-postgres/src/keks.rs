@@ -5,7 +5,7 @@ use tokio_postgres::{GenericClient, Transaction};
 
 use crate::error;
 use crate::kek_rows::{self, KekRow};
-use crate::lifecycle::KekStatus;
+use crate::kek_status::KekStatus;
 use crate::master_key::{MasterKeys, Place};
 use crate::random::random_key;
 use crate::schema::Schema;

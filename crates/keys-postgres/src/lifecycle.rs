@@ -7,36 +7,11 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
 use crate::call::{own_session, own_transaction};
-use crate::error::{destroyed, malformed, no_tenant, no_version, sql};
+use crate::error::{destroyed, no_tenant, no_version, sql};
 use crate::kek_rows::{by_version, lock_tenant, version_of};
+use crate::kek_status::KekStatus;
 use crate::schema::Schema;
 use crate::service::PostgresKeyService;
-
-/// What a version of a KEK still does.
-#[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KekStatus {
-    /// It wraps and opens.
-    Active,
-    /// It opens.
-    DecryptOnly,
-    /// It is refused, and can be had back until its grace period is over.
-    PendingDeletion,
-    /// It is gone for good; its row stays.
-    Destroyed,
-}
-
-impl KekStatus {
-    pub(crate) fn parse(text: &str) -> Result<Self, KeyError> {
-        Ok(match text {
-            "active" => Self::Active,
-            "decrypt_only" => Self::DecryptOnly,
-            "pending_deletion" => Self::PendingDeletion,
-            "destroyed" => Self::Destroyed,
-            _ => return Err(malformed("a row of kms_keys has an unknown status")),
-        })
-    }
-}
 
 /// One version of a tenant's KEK, without its key.
 #[non_exhaustive]

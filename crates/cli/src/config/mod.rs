@@ -2,6 +2,7 @@
 
 mod check;
 mod render;
+mod report;
 
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::check::{Check, Report, Section};
+use super::report::{Check, Report, Section};
 use crate::output::Style;
 
 const WIDTH: usize = 80;
