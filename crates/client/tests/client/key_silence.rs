@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sealmq_crypto_core::{
     AesGcmCryptoProvider, CryptoError, CryptoProvider, EncryptedMessage, EncryptionContext,
-    KeyringPolicy, NamedKeys, OpenedMessage, ReplayGuard,
+    KeyErrorKind, KeyringPolicy, NamedKeys, OpenedMessage, ReplayGuard,
 };
 use sealmq_queue_core::Message;
 use sealmq_transport_memory::QueueSettings;
@@ -16,7 +16,7 @@ use sealmq_transport_memory::QueueSettings;
 use crate::key_outage_processing::{OUTAGE, Outage, lasting, limited};
 use crate::processor_concurrency::{Work, options, send_numbers};
 use crate::replay::tracking;
-use crate::support::{LOCK, MINUTE, SECOND, SwitchedGuard, World};
+use crate::support::{Events, LOCK, MINUTE, SECOND, SwitchedGuard, World};
 
 /// Messages of as many senders, and a key service that takes every call and answers none.
 async fn silence(settings: QueueSettings, messages: usize) -> Outage {
@@ -120,6 +120,25 @@ async fn a_call_that_takes_long_is_not_made_again() {
     tokio::time::sleep(2 * SECOND).await;
     assert_eq!(silence.switched.switch.calls() - before, 2);
     silence.assert_all_are_done(20, processor).await;
+}
+
+/// Waiting is no failure; what comes of it is said once for each message, however often it is
+/// tried again.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_waits_is_reported_once_it_could_not_be_opened() {
+    let events = Events::record();
+    let reports = || events.named("Message could not be opened for now").len();
+    let silence = silence(limited(1), 3).await;
+    let processor = silence.start(options(1));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(reports(), 0);
+    silence.switched.switch.fail(KeyErrorKind::Unavailable);
+    silence.switched.switch.answer();
+    tokio::time::sleep(OUTAGE).await;
+    assert_eq!(reports(), 3);
+    silence.switched.switch.fail(None);
+    tokio::time::sleep(MINUTE).await;
+    silence.assert_all_are_done(3, processor).await;
 }
 
 #[tokio::test(start_paused = true)]
