@@ -3,10 +3,10 @@
 //! A message that cannot be opened because a key service is down could go back to the broker, but
 //! the broker counts each delivery and dead-letters after so many of them. So it is kept instead,
 //! beside the handlers and not in their places, and tried again. So is one whose key service takes
-//! long to answer, while its answer is waited for. There is room for so many. When
-//! it is taken and nothing can be opened at all, no more is received: the rest waits with the
-//! broker, where it does not count as delivered. When only some keys are out, messages of others
-//! are to pass: one more to keep takes the place of the one kept longest, which goes back.
+//! long to answer. There is room for so many. When it is taken and nothing can be opened at all, no
+//! more is received: the rest waits with the broker, where it does not count as delivered. When
+//! only some keys are out, messages of others are to pass: one more to keep takes the place of the
+//! one kept longest, which goes back.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use crate::processing::ProcessorOptions;
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
 
-/// How long a batch is waited for at most before its messages are kept: longer than a key service
-/// takes that is well, and short to those who send to the queue.
+/// The most that a batch is waited for: longer than a key service takes that is well, and short to
+/// those who wait behind it.
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The messages that one processor keeps.
@@ -70,8 +70,8 @@ impl Holds {
         Self { queue, places, capacity, blind: false, decided }
     }
 
-    /// How long a batch is waited for before its messages are kept: a small part of the shortest lock,
-    /// which is not renewed until then. `None` where none is kept.
+    /// How long keys, and then the replay store, are waited for before messages are kept: a small
+    /// part of the shortest lock, which is not renewed until then. `None` where none is kept.
     pub(crate) fn patience(&self, deliveries: &[Delivery]) -> Option<Duration> {
         let locks =
             deliveries.iter().filter_map(|delivery| delivery.receipt.metadata().lock_duration);

@@ -17,10 +17,11 @@ pub struct ProcessorOptions {
     /// Whether locks are renewed while handlers work.
     pub renew_locks: bool,
     /// Messages that are kept, under lock and beside the handlers, until their key can be had, at
-    /// most: what goes back counts as delivered, and a broker dead-letters after so many times.
-    /// When so many are kept, nothing more is received until a source of keys answers; where one
-    /// does, and others are out, one more to keep sends the one kept longest back. With 0 each goes
-    /// back at once. Messages can be kept where locks are renewed, or where there are none.
+    /// most: what goes back counts as delivered, and a broker dead-letters after so many times. One
+    /// whose key was not had within a second is kept as well. When so many are kept, nothing more
+    /// is received until a source of keys answers; where one does, and others are out, one more to
+    /// keep sends the one kept longest back. With 0 each goes back at once. Messages can be kept
+    /// where locks are renewed, or where there are none.
     pub hold: usize,
 }
 
