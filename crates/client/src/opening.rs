@@ -9,7 +9,7 @@ use sealmq_queue_core::{Delivery, Message, Receipt};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::bodies::{Opened, no_answer};
+use crate::bodies::{Bodies, Opened, no_answer};
 use crate::error::ClientError;
 use crate::events::{self, Subject};
 use crate::incoming::{IncomingMessage, Received, ReceivedMessage, incoming};
@@ -36,9 +36,7 @@ impl QueueContext {
         deliveries: Vec<Delivery>,
     ) -> Vec<Received> {
         let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
-        let started = Instant::now();
-        let opened = bodies.open().await;
-        self.metrics.opened(started.elapsed(), deliveries.len());
+        let opened = Arc::clone(self).open_together(bodies).await;
         let mut received = Vec::with_capacity(deliveries.len());
         let admitted = |message| received.push(Ok(message));
         let refused = self.admit_each(deliveries, opened, None, admitted).await;
@@ -59,13 +57,7 @@ impl QueueContext {
         patience: Option<Duration>,
     ) -> OpenedBatch {
         let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
-        let (queue, count) = (Arc::clone(self), deliveries.len());
-        let mut opening = Box::pin(async move {
-            let started = Instant::now();
-            let opened = bodies.open().await;
-            queue.metrics.opened(started.elapsed(), count);
-            opened
-        });
+        let mut opening = Box::pin(Arc::clone(self).open_together(bodies));
         let opened = match patience {
             Some(patience) => timeout(patience, &mut opening).await.ok(),
             None => Some(opening.as_mut().await),
@@ -94,6 +86,14 @@ impl QueueContext {
             batch.undecided = deliveries.into_iter().zip(awaited).map(undecided).collect();
         }
         batch
+    }
+
+    /// Opens the bodies of a batch in one go, and measures the time per message.
+    async fn open_together(self: Arc<Self>, bodies: Bodies) -> Vec<Result<Opened, CryptoError>> {
+        let started = Instant::now();
+        let opened = bodies.open().await;
+        self.metrics.opened(started.elapsed(), opened.len());
+        opened
     }
 
     /// Judges messages of which the bodies were opened, side by side: a replay store is asked over

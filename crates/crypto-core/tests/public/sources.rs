@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sealmq_crypto_core::{
     AesGcmCryptoProvider, CryptoErrorKind, CryptoProvider, KeyErrorKind, KeyManagementService,
-    Keyring, ManualClock, NamedKeys, Suite,
+    Keyring, ManualClock, Suite,
 };
 
 use crate::support::{
@@ -49,7 +49,7 @@ impl Sources {
 
 /// A provider over a store alone.
 fn over(store: &Arc<FakeStore>, clock: &Arc<ManualClock>) -> AesGcmCryptoProvider {
-    let named: NamedKeys = named_keys(store, clock);
+    let named = named_keys(store, clock);
     AesGcmCryptoProvider::builder().named_keys(named).clock(clock.clone()).build().unwrap()
 }
 
