@@ -142,7 +142,9 @@ impl QueueClient {
     /// A message is completed when its handler returns `Ok`, and settled as the [`HandlerError`]
     /// says otherwise; a handler that panics makes its message receivable again. Locks are
     /// renewed while handlers work. Messages whose key cannot be had for now are kept until it can,
-    /// see [`ProcessorOptions::hold`]. Stop it with [`Processor::stop`], or with everything else by
+    /// see [`ProcessorOptions::hold`]. Where replays are refused, a copy that the broker delivers again
+    /// while an earlier delivery of it is worked on waits for that to end, and is not handled
+    /// again if the work was done. Stop it with [`Processor::stop`], or with everything else by
     /// [`QueueClient::shutdown`].
     pub fn process<H, F>(&self, options: ProcessorOptions, handler: H) -> Processor
     where

@@ -17,7 +17,6 @@ use sealmq_queue_core::{Delivery, Feature, Message};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
-use crate::error::asked_by_key_service;
 use crate::events;
 use crate::health::PATIENCE;
 use crate::incoming::IncomingMessage;
@@ -189,13 +188,14 @@ impl Place {
         receipt: &MessageReceipt,
         waiting: &mut Waiting,
     ) -> Kept {
-        let mut failures = u32::from(matches!(waiting, Waiting::After(_)));
+        let mut failures = u32::from(!matches!(waiting, Waiting::For(_)));
+        let mut reported = matches!(waiting, Waiting::After(_));
         let opened = loop {
             let opening = async {
                 match waiting {
                     Waiting::For(awaited) => queue.open_at_last(message, receipt, awaited).await,
-                    Waiting::After(error) => {
-                        let asked = asked_by_key_service(error);
+                    Waiting::After(_) | Waiting::Behind => {
+                        let asked = waiting.asked_to_wait();
                         tokio::time::sleep(queue.shared.retry.delay_as_asked(failures, asked))
                             .await;
                         queue.open_again(message, receipt).await
@@ -206,15 +206,17 @@ impl Place {
                 opened = opening => opened,
                 _ = &mut self.told => return Kept::NoRoom,
             };
-            match opened {
-                Err(Refusal::Error(error)) if error.is_retryable() => {
-                    if failures == 0 {
-                        events::rejected(&queue.subject(message), &error);
-                    }
-                    queue.metrics.crypto_error(&error);
-                    *waiting = Waiting::After(error);
+            match opened.map_err(Refusal::may_pass) {
+                Ok(opened) => break Ok(opened),
+                Err(Err(refusal)) => break Err(refusal),
+                Err(Ok(still)) => *waiting = still,
+            }
+            if let Waiting::After(error) = waiting {
+                if !reported {
+                    events::rejected(&queue.subject(message), error);
+                    reported = true;
                 }
-                opened => break opened,
+                queue.metrics.crypto_error(error);
             }
             failures += 1;
         };

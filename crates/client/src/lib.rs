@@ -28,6 +28,7 @@ mod processor;
 mod queue;
 mod receipt;
 mod rejecting;
+mod reservation;
 mod sealing;
 mod self_test;
 mod session;

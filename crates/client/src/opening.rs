@@ -67,12 +67,9 @@ impl QueueContext {
             let admitted = |message| batch.admitted.push(message);
             let refused = self.admit_each(deliveries, opened, patience, admitted).await;
             for (_, Unopened { message, receipt, refusal }) in refused {
-                match refusal {
-                    Refusal::Error(error) if error.is_retryable() => {
-                        let waiting = Waiting::After(error);
-                        batch.undecided.push(Undecided { message, receipt, waiting });
-                    }
-                    refusal => batch.refused.push(Unopened { message, receipt, refusal }),
+                match refusal.may_pass() {
+                    Ok(waiting) => batch.undecided.push(Undecided { message, receipt, waiting }),
+                    Err(refusal) => batch.refused.push(Unopened { message, receipt, refusal }),
                 }
             }
         } else {
@@ -97,7 +94,8 @@ impl QueueContext {
     }
 
     /// Judges messages of which the bodies were opened, side by side: a replay store is asked over
-    /// a network. Hands on those that it admits, and returns the others with their places.
+    /// a network. Hands on those that are admitted, and returns the others with their places.
+    /// Without any `patience` none of them can wait.
     async fn admit_each(
         self: &Arc<Self>,
         deliveries: Vec<Delivery>,
@@ -105,18 +103,26 @@ impl QueueContext {
         patience: Option<Duration>,
         mut admitted: impl FnMut(ReceivedMessage),
     ) -> Vec<(usize, Unopened)> {
-        let judge = async |(delivery, opened): (&Delivery, &Result<_, CryptoError>)| match opened {
-            Ok(opened) => self.judge(opened, delivery.receipt.metadata(), patience).await,
-            Err(_) => Ok(None),
+        let received = |Delivery { message, receipt }| {
+            (message, MessageReceipt::new(Arc::clone(self), receipt))
         };
-        let judged = together(deliveries.iter().zip(&opened).map(judge)).await;
+        let messages: Vec<_> = deliveries.into_iter().map(received).collect();
+        let judge = async |((_, receipt), opened): (&(_, _), &Result<_, CryptoError>)| {
+            let Ok(opened) = opened else { return Ok(()) };
+            let judging = self.judge(opened, receipt, patience.is_some());
+            match patience {
+                Some(patience) => timeout(patience, judging).await.unwrap_or_else(|_| {
+                    Err(CryptoError::unavailable("the replay store has not answered yet").into())
+                }),
+                None => judging.await,
+            }
+        };
+        let judged = together(messages.iter().zip(&opened).map(judge)).await;
         let mut refused = Vec::new();
-        let all = deliveries.into_iter().zip(opened).zip(judged).enumerate();
-        for (place, ((Delivery { message, receipt }, opened), judged)) in all {
-            let receipt = MessageReceipt::new(Arc::clone(self), receipt);
+        let all = messages.into_iter().zip(opened).zip(judged).enumerate();
+        for (place, (((message, receipt), opened), judged)) in all {
             match (opened.map_err(Refusal::Error), judged) {
-                (Ok(opened), Ok(reservation)) => {
-                    receipt.reserved(reservation);
+                (Ok(opened), Ok(())) => {
                     let message = self.hand_out(message, &receipt, opened);
                     admitted(ReceivedMessage { message, receipt });
                 }
@@ -162,7 +168,7 @@ impl QueueContext {
         message: &Message,
         receipt: &MessageReceipt,
     ) -> Result<IncomingMessage, Refusal> {
-        receipt.reserved(self.judge(&opened, receipt.metadata(), None).await?);
+        self.judge(&opened, receipt, true).await?;
         Ok(self.hand_out(message.clone(), receipt, opened))
     }
 

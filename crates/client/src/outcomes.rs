@@ -1,10 +1,13 @@
 //! What becomes of messages on their way in that are not handed out at once.
 
+use std::time::Duration;
+
 use sealmq_crypto_core::CryptoError;
 use sealmq_queue_core::Message;
 use tokio::sync::oneshot;
 
 use crate::bodies::Opened;
+use crate::error::asked_by_key_service;
 use crate::incoming::ReceivedMessage;
 use crate::receipt::MessageReceipt;
 
@@ -13,6 +16,8 @@ pub(crate) enum Refusal {
     Error(CryptoError),
     /// The same copy was completed before; the broker has not heard of it.
     CompletedBefore,
+    /// An earlier delivery of the same copy is still worked on.
+    InHand,
 }
 
 /// A message that is not handed out, with the right to settle it.
@@ -20,6 +25,22 @@ pub(crate) struct Unopened {
     pub(crate) message: Message,
     pub(crate) receipt: MessageReceipt,
     pub(crate) refusal: Refusal,
+}
+
+impl Refusal {
+    /// What the message waits for, or the refusal where waiting does not help.
+    pub(crate) fn may_pass(self) -> Result<Waiting, Self> {
+        match self {
+            Self::Error(error) if error.is_retryable() => Ok(Waiting::After(error)),
+            Self::InHand => Ok(Waiting::Behind),
+            Self::Error(_) | Self::CompletedBefore => Err(self),
+        }
+    }
+}
+
+/// The error of a copy that is given back because an earlier delivery of it is still worked on.
+pub(crate) fn in_hand() -> CryptoError {
+    CryptoError::unavailable("an earlier delivery of it is still worked on")
 }
 
 impl From<CryptoError> for Refusal {
@@ -37,6 +58,8 @@ pub(crate) enum Waiting {
     For(Awaited),
     /// To be tried again, after this.
     After(CryptoError),
+    /// For an earlier delivery of the same copy.
+    Behind,
 }
 
 /// A message that may open later.
@@ -55,17 +78,30 @@ pub(crate) struct OpenedBatch {
 }
 
 impl Waiting {
+    /// How long the key service asked to be left alone.
+    pub(crate) fn asked_to_wait(&self) -> Option<Duration> {
+        match self {
+            Self::After(error) => asked_by_key_service(error),
+            Self::For(_) | Self::Behind => None,
+        }
+    }
+
     /// Why the message is not open.
     pub(crate) fn into_error(self) -> CryptoError {
         match self {
             Self::For(_) => CryptoError::unavailable("its key was asked for and not had in time"),
             Self::After(error) => error,
+            Self::Behind => in_hand(),
         }
     }
 }
 
 impl From<Undecided> for Unopened {
     fn from(Undecided { message, receipt, waiting }: Undecided) -> Self {
-        Self { message, receipt, refusal: waiting.into_error().into() }
+        let refusal = match waiting {
+            Waiting::Behind => Refusal::InHand,
+            Waiting::For(_) | Waiting::After(_) => waiting.into_error().into(),
+        };
+        Self { message, receipt, refusal }
     }
 }

@@ -14,6 +14,7 @@ use crate::backoff::RetryPolicy;
 use crate::clock_base::ClockBase;
 use crate::error::{ClientError, ClientErrorKind};
 use crate::lifecycle::Lifecycle;
+use crate::reservation::Replays;
 use crate::telemetry::QueueMetrics;
 
 /// What the clients of all queues of one connection share.
@@ -40,6 +41,8 @@ pub(crate) struct QueueContext {
     pub(crate) queue: String,
     pub(crate) scope: Arc<ContextScope>,
     pub(crate) metrics: QueueMetrics,
+    /// Where nonces are tracked.
+    pub(crate) replays: Option<Arc<Replays>>,
     receiver: Mutex<Option<Arc<dyn Receiver>>>,
 }
 
@@ -56,8 +59,9 @@ impl QueueContext {
         let environment = shared.environment.as_deref();
         let scope = ContextScope::new(environment, tenant, logical_queue)?;
         let metrics = QueueMetrics::new(queue, shared.config.enabled);
-        let (queue, scope) = (queue.to_owned(), Arc::new(scope));
-        Ok(Arc::new(Self { shared, queue, scope, metrics, receiver: Mutex::new(None) }))
+        let replays = shared.replay_guard.as_ref().map(|guard| Replays::of(Arc::clone(guard)));
+        let (queue, scope, receiver) = (queue.to_owned(), Arc::new(scope), Mutex::new(None));
+        Ok(Arc::new(Self { shared, queue, scope, metrics, replays, receiver }))
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sealmq_crypto_core::{DeliveryIdentity, Nonce, ReplayGuard};
 use sealmq_queue_core::{
     Certainty, DeliveryMetadata, Receipt, Settlement, TransportError, TransportErrorKind,
 };
@@ -12,6 +11,7 @@ use sealmq_queue_core::{
 use crate::error::{ClientError, asked_by_broker};
 use crate::lifecycle::HandedOut;
 use crate::queue::QueueContext;
+use crate::reservation::ReplayReservation;
 
 /// The right to settle one message, once.
 ///
@@ -24,17 +24,10 @@ use crate::queue::QueueContext;
 /// - A receipt that is dropped settles nothing: the lock runs out and the message comes again.
 pub struct MessageReceipt {
     pub(crate) receipt: Receipt,
-    /// Made when the message opens.
+    /// Made when the message has opened and its nonce is asked for.
     reservation: OnceLock<ReplayReservation>,
     pub(crate) queue: Arc<QueueContext>,
     _handed_out: HandedOut,
-}
-
-/// A nonce that is reserved for this delivery.
-pub(crate) struct ReplayReservation {
-    pub(crate) guard: Arc<dyn ReplayGuard>,
-    pub(crate) nonce: Nonce,
-    pub(crate) identity: DeliveryIdentity,
 }
 
 impl MessageReceipt {
@@ -43,12 +36,9 @@ impl MessageReceipt {
         Self { receipt, reservation: OnceLock::new(), queue, _handed_out }
     }
 
-    /// Settles this reservation, if the message has one, together with it.
-    pub(crate) fn reserved(&self, reservation: Option<ReplayReservation>) {
-        if let Some(reservation) = reservation {
-            // The first stays: a message opens once.
-            let _ = self.reservation.set(reservation);
-        }
+    /// What is settled at the replay guard together with the message.
+    pub(crate) fn reservation(&self) -> &OnceLock<ReplayReservation> {
+        &self.reservation
     }
 
     /// What the broker says of the delivery.
@@ -61,8 +51,8 @@ impl MessageReceipt {
     /// # Errors
     /// `ReplayStore`, or the transport's; the receipt comes back.
     pub async fn complete(self) -> Result<Certainty, FailedSettlement> {
-        if let Some(ReplayReservation { guard, nonce, identity }) = self.reservation.get()
-            && let Err(error) = self.queue.shared.retry.run(|| guard.commit(nonce, identity)).await
+        if let Some(reservation) = self.reservation.get()
+            && let Err(error) = self.queue.shared.retry.run(|| reservation.commit()).await
         {
             return Err(FailedSettlement { error, receipt: Box::new(self) });
         }
@@ -104,8 +94,8 @@ impl MessageReceipt {
     /// `LockLost`, `Unsupported` and what else the transport or the replay store says.
     pub async fn extend(&self, duration: Duration) -> Result<(), ClientError> {
         self.receipt.extend(duration).await?;
-        if let Some(ReplayReservation { guard, nonce, identity }) = self.reservation.get() {
-            guard.extend(nonce, identity, duration).await?;
+        if let Some(reservation) = self.reservation.get() {
+            reservation.extend(duration).await?;
         }
         Ok(())
     }
@@ -115,12 +105,8 @@ impl MessageReceipt {
         settlement: &Settlement,
     ) -> Result<Certainty, FailedSettlement> {
         let (certainty, reservation) = self.settle(settlement).await?;
-        if let Some(ReplayReservation { guard, nonce, identity }) = reservation {
-            // If this fails, the same copy is granted again all the same, and for another one
-            // the reservation lapses with the lock.
-            if let Err(error) = guard.release(&nonce, &identity).await {
-                tracing::debug!(target: "sealmq", %error, "Replay reservation left to lapse");
-            }
+        if let Some(reservation) = reservation {
+            reservation.release().await;
         }
         Ok(certainty)
     }

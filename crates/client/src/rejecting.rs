@@ -8,7 +8,7 @@ use sealmq_queue_core::{Certainty, Feature};
 use crate::error::asked_by_key_service;
 use crate::events;
 use crate::incoming::{RejectedMessage, RejectionOutcome};
-use crate::outcomes::{Refusal, Unopened};
+use crate::outcomes::{Refusal, Unopened, in_hand};
 use crate::queue::QueueContext;
 use crate::receipt::{FailedSettlement, MessageReceipt};
 
@@ -22,6 +22,12 @@ impl QueueContext {
                 let settled = receipt.complete().await;
                 let (outcome, receipt) = outcome_of(settled, RejectionOutcome::CompletedBefore);
                 (CryptoError::new(CryptoErrorKind::Replayed), outcome, receipt)
+            }
+            Refusal::InHand => {
+                let deliveries = receipt.metadata().delivery_count;
+                let error = in_hand();
+                let (outcome, receipt) = self.settle_rejected(&error, receipt, deliveries).await;
+                (error, outcome, receipt)
             }
             Refusal::Error(error) => {
                 self.metrics.crypto_error(&error);

@@ -13,15 +13,13 @@ use tokio::time::{sleep, timeout};
 /// How long something may take that has to happen, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// One delivery to the handler: which copy on the broker, and which delivery of it.
-type Handled = (String, u32);
-
 #[derive(Default)]
 pub(crate) struct Counts {
     sent: AtomicUsize,
     /// What the sends that failed said. Each was tried again with the same message.
     failures: Mutex<Vec<ClientErrorKind>>,
-    handled: Mutex<BTreeMap<String, Vec<Handled>>>,
+    /// How often each message came to the handler.
+    handled: Mutex<BTreeMap<String, u32>>,
     stop: AtomicBool,
 }
 
@@ -39,8 +37,7 @@ impl Load {
         let options = ProcessorOptions::default().with_concurrency(4);
         let handler = receiver.process(options, move |incoming| {
             let body = String::from_utf8(incoming.body().to_vec()).unwrap();
-            let delivery = (incoming.metadata.broker_id.clone(), incoming.metadata.delivery_count);
-            for_handler.handled.lock().unwrap().entry(body).or_default().push(delivery);
+            *for_handler.handled.lock().unwrap().entry(body).or_default() += 1;
             async { Ok(()) }
         });
         let sender = tokio::spawn(send(sender, Arc::clone(&counts)));
@@ -76,8 +73,8 @@ impl Load {
         .await;
     }
 
-    /// Ends it. Each message was handled; what was handled again is the same copy, delivered again;
-    /// and there is no dead letter.
+    /// Ends it. Each message was handled, once, however often it was sent and delivered; and there
+    /// is no dead letter.
     pub(crate) async fn end(self, broker: &dyn Transport, queue: &str) {
         self.counts.stop.store(true, Ordering::Relaxed);
         self.sender.await.expect("no send failed for good");
@@ -97,12 +94,8 @@ impl Load {
         assert_eq!(broker.depth(&dead_letters).await.unwrap(), 0);
         let handled = self.counts.handled.lock().unwrap();
         assert_eq!(handled.len(), sent, "and none came that was not sent");
-        for (body, deliveries) in handled.iter() {
-            let (copy, _) = &deliveries[0];
-            assert!(deliveries.iter().all(|(other, _)| other == copy), "{body}: {deliveries:?}");
-            let rises = deliveries.windows(2).all(|two| two[0].1 < two[1].1);
-            assert!(rises, "{body} is handled once for each delivery: {deliveries:?}");
-        }
+        let again: Vec<_> = handled.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(again.is_empty(), "handled more than once: {again:?}");
     }
 }
 

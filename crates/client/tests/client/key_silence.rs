@@ -172,7 +172,9 @@ async fn a_replay_store_that_does_not_answer_uses_up_no_deliveries() {
     // Those that ask meanwhile are never answered.
     tokio::time::sleep(3 * LOCK).await;
     assert_eq!((work.done(), world.dead().len()), (0, 0));
+    let stopping = tokio::time::Instant::now();
     processor.stop(MINUTE).await;
+    assert!(stopping.elapsed() <= 2 * SECOND, "nor does it hold up a stop");
     guard.set_silent(false);
     let processor = work.start(&client, options(40), SECOND);
     tokio::time::sleep(MINUTE).await;

@@ -29,6 +29,7 @@ mod processor_outcomes;
 mod processor_renewal;
 mod processor_stop;
 mod redelivery;
+mod redelivery_in_hand;
 mod rejection;
 mod replay;
 mod replay_crash;

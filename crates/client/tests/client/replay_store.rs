@@ -7,6 +7,7 @@ use sealmq_client::{ClientErrorKind, QueueClient, RejectionOutcome, RetryPolicy}
 use sealmq_crypto_core::{CryptoErrorKind, MemoryReplayGuard, ReplayGuard};
 use sealmq_queue_core::Message;
 
+use crate::processor_concurrency::{Work, options, send_numbers};
 use crate::replay::tracking;
 use crate::support::{
     MINUTE, SECOND, SwitchedGuard, World, next, next_opened, next_rejected, nothing_comes,
@@ -139,4 +140,23 @@ async fn abandoning_works_while_the_store_is_down() {
     guard.set_down(false);
     next(&client).await.unwrap().complete().await.unwrap();
     assert!(world.stored().is_empty());
+}
+
+/// The store may have done what it was asked for without saying so. Some brokers give a message
+/// that was held back another identity: to that one it would be taken.
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_reserved_goes_back_with_its_message() {
+    let (world, work) = (World::new(), Arc::new(Work::default()));
+    let guard = SwitchedGuard::new(world.clock.clone());
+    let client = client_with(&world, &guard);
+    send_numbers(&client, 1).await;
+    guard.lose_answers(true);
+    let processor = work.start(&client, options(1), SECOND);
+    tokio::time::sleep(5 * SECOND).await;
+    processor.stop(MINUTE).await;
+    guard.lose_answers(false);
+    tokio::time::sleep(SECOND).await; // not so long that it lapses
+    world.tamper(|_| {}).await;
+    next_opened(&client).await.complete().await.unwrap();
+    assert!(world.dead().is_empty() && work.done() == 0);
 }

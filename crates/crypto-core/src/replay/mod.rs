@@ -3,6 +3,7 @@
 mod memory;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,9 +14,10 @@ pub use memory::MemoryReplayGuard;
 
 /// Who holds a message: the broker's own identity of the stored copy.
 ///
-/// Equal across redeliveries of one copy, different for another copy of the same frame.
+/// Equal across redeliveries of one copy, different for another copy of the same frame. Cheap to
+/// clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct DeliveryIdentity(Box<str>);
+pub struct DeliveryIdentity(Arc<str>);
 
 impl DeliveryIdentity {
     /// The identity the broker gave.

@@ -13,6 +13,7 @@ pub(crate) struct SwitchedGuard {
     guard: MemoryReplayGuard,
     down: AtomicBool,
     silent: AtomicBool,
+    answers_lost: AtomicBool,
     commits_to_fail: AtomicUsize,
 }
 
@@ -22,6 +23,7 @@ impl SwitchedGuard {
             guard: MemoryReplayGuard::new().with_clock(clock),
             down: AtomicBool::new(false),
             silent: AtomicBool::new(false),
+            answers_lost: AtomicBool::new(false),
             commits_to_fail: AtomicUsize::new(0),
         })
     }
@@ -34,6 +36,11 @@ impl SwitchedGuard {
     /// Whether no call that begins from now on returns.
     pub(crate) fn set_silent(&self, silent: bool) {
         self.silent.store(silent, Ordering::SeqCst);
+    }
+
+    /// Whether it reserves what it is asked for, from now on, and never says so.
+    pub(crate) fn lose_answers(&self, lose: bool) {
+        self.answers_lost.store(lose, Ordering::SeqCst);
     }
 
     /// The next so many commits fail.
@@ -62,7 +69,11 @@ impl ReplayGuard for SwitchedGuard {
         retention: Duration,
     ) -> Result<Reservation, ReplayError> {
         self.pass().await?;
-        self.guard.reserve(nonce, identity, lease, retention).await
+        let answer = self.guard.reserve(nonce, identity, lease, retention).await;
+        if self.answers_lost.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        answer
     }
 
     async fn extend(
