@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use crate::programs::build_suite;
+use crate::programs::build_contract_test;
 use crate::servers::Session;
 use crate::tools::Workspace;
 
@@ -56,7 +56,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     let suite = find(&arguments.backend)?;
     let session = Session::new(workspace);
     let variables = session.need(suite.servers)?;
-    let program = build_suite(workspace, suite)?;
+    let program = build_contract_test(workspace, suite.target)?;
     let status = program.command(workspace).args(&arguments.suite).envs(variables).status()?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -14,6 +14,7 @@ mod programs;
 mod python;
 mod report;
 mod servers;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -52,6 +53,8 @@ enum Command {
     Ci(StepArguments),
     /// Tests the cryptographic core in the build with the FIPS module; needs Go and CMake
     Fips,
+    /// Sends and receives for minutes or days while servers die, hang and come back
+    Soak(soak::Arguments),
     /// Measures against the bare ciphers; ratios within one run are what counts
     Bench(bench::Arguments),
 }
@@ -89,6 +92,7 @@ fn run(command: Command, workspace: &Workspace) -> anyhow::Result<ExitCode> {
         Command::Deny(arguments) => deny::run(workspace, &arguments)?,
         Command::Ci(arguments) => report::run("ci", ci::steps(workspace), &arguments)?,
         Command::Fips => features::check_fips(workspace)?,
+        Command::Soak(arguments) => return soak::run(workspace, &arguments),
         Command::Bench(arguments) => bench::run(workspace, &arguments)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -32,7 +32,11 @@ pub(crate) struct Program {
 impl Program {
     /// Whether it is this contract suite.
     pub(crate) fn is(&self, suite: &Suite) -> bool {
-        self.integration && self.package == CONTRACT_PACKAGE && self.target == suite.target
+        self.is_contract_test(suite.target)
+    }
+
+    fn is_contract_test(&self, target: &str) -> bool {
+        self.integration && self.package == CONTRACT_PACKAGE && self.target == target
     }
 
     /// The program, ready to run as Cargo would.
@@ -50,11 +54,11 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<Vec<Program>> {
     build(workspace, &[])
 }
 
-/// Builds the program of one contract suite, in the same build as all the others.
-pub(crate) fn build_suite(workspace: &Workspace, suite: &Suite) -> Result<Program> {
-    let programs = build(workspace, &["--test", suite.target])?;
-    let program = programs.into_iter().find(|program| program.is(suite));
-    program.with_context(|| format!("{CONTRACT_PACKAGE}/ has no test target `{}`", suite.target))
+/// Builds one program of the contract tests, in the same build as all the others.
+pub(crate) fn build_contract_test(workspace: &Workspace, target: &str) -> Result<Program> {
+    let programs = build(workspace, &["--test", target])?;
+    let program = programs.into_iter().find(|program| program.is_contract_test(target));
+    program.with_context(|| format!("{CONTRACT_PACKAGE}/ has no test target `{target}`"))
 }
 
 fn build(workspace: &Workspace, selection: &[&str]) -> Result<Vec<Program>> {

@@ -10,6 +10,7 @@ pub mod aws_identities;
 mod certificates;
 mod child;
 mod environment;
+mod freezing;
 mod http_proxy;
 mod key_vault;
 mod nats_server;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use crate::{Authority, free_port, required};
+use crate::{Authority, free_port, freezing, required};
 
 /// How long a server has to come up, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -94,6 +94,22 @@ impl NatsServer {
     /// When it is gone already.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// Stops it in its tracks: it takes connections, and answers nothing.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub async fn freeze(&self) {
+        freezing::freeze(&self.child).await;
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub async fn thaw(&self) {
+        freezing::thaw(&self.child).await;
     }
 
     /// Starts it again with what it had stored.

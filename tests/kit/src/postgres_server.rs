@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::{free_port, required};
+use crate::{free_port, freezing, required};
 
 const PASSWORD: &str = "postgres-of-one-test";
 
@@ -63,6 +63,22 @@ impl PostgresServer {
     /// When it cannot be killed.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// Stops it in its tracks: it takes connections, and answers nothing. Its sessions hang with it.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub async fn freeze(&self) {
+        freezing::freeze(&self.child).await;
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub async fn thaw(&self) {
+        freezing::thaw(&self.child).await;
     }
 
     /// Starts it again where it was.

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::vault::{VaultAdmin, text_of};
-use crate::{free_port, required};
+use crate::{free_port, freezing, required};
 
 /// How long a server has to come up, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -143,7 +143,7 @@ impl PersistentVault {
     /// # Panics
     /// When it is gone already.
     pub async fn freeze(&self) {
-        self.signal("STOP").await;
+        freezing::freeze(&self.node.child).await;
     }
 
     /// Lets it go on.
@@ -151,13 +151,7 @@ impl PersistentVault {
     /// # Panics
     /// When it is gone.
     pub async fn thaw(&self) {
-        self.signal("CONT").await;
-    }
-
-    async fn signal(&self, signal: &str) {
-        let pid = self.node.child.id().expect("the server runs");
-        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status().await;
-        assert!(sent.unwrap().success(), "{signal}");
+        freezing::thaw(&self.node.child).await;
     }
 
     /// Starts it again where it was, sealed at first, and unseals it.

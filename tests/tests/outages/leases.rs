@@ -17,7 +17,7 @@ use sealmq_transport_nats::{NatsConfig, NatsQueueSettings, NatsTransport, TlsCon
 use tempfile::TempDir;
 
 use crate::load::Load;
-use crate::servers::{QUEUE, TOKEN_SELF, USE, small_deks};
+use crate::stage::{QUEUE, TOKEN_SELF, USE, small_deks};
 use crate::world::{World, acme, service};
 
 /// So often everything is replaced.

@@ -12,6 +12,8 @@
 mod leases;
 mod load;
 mod servers;
+mod soak;
+mod stage;
 #[path = "../database_credentials/world.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod world;
