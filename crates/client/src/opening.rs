@@ -118,6 +118,9 @@ impl QueueContext {
             }
         };
         let judged = together(messages.iter().zip(&opened).map(judge)).await;
+        if let Some(replays) = &self.replays {
+            replays.note_occupancy();
+        }
         let mut refused = Vec::new();
         let all = messages.into_iter().zip(opened).zip(judged).enumerate();
         for (place, (((message, receipt), opened), judged)) in all {

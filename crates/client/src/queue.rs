@@ -59,7 +59,8 @@ impl QueueContext {
         let environment = shared.environment.as_deref();
         let scope = ContextScope::new(environment, tenant, logical_queue)?;
         let metrics = QueueMetrics::new(queue, shared.config.enabled);
-        let replays = shared.replay_guard.as_ref().map(|guard| Replays::of(Arc::clone(guard)));
+        let guard = shared.replay_guard.clone();
+        let replays = guard.map(|guard| Replays::of(queue, guard));
         let (queue, scope, receiver) = (queue.to_owned(), Arc::new(scope), Mutex::new(None));
         Ok(Arc::new(Self { shared, queue, scope, metrics, replays, receiver }))
     }

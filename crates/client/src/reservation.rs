@@ -1,19 +1,29 @@
 //! What the replay guard was asked for one delivery, and which copies this process works on.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use metrics::{Gauge, gauge};
 use sealmq_crypto_core::{DeliveryIdentity, Nonce, ReplayError, ReplayGuard, Reservation};
 use tokio::time::timeout;
 
 /// The most that giving a nonce back may hold up its message, and with it a stop.
 const RELEASING: Duration = Duration::from_secs(1);
 
+/// A guard that is fuller than this is reported.
+const TIGHT: f64 = 0.8;
+/// It is reported anew after it was emptier than this.
+const ROOMY: f64 = 0.7;
+
 /// The replay guard of one queue, and the copies that were asked for and not let go.
 pub(crate) struct Replays {
     guard: Arc<dyn ReplayGuard>,
     in_hand: Mutex<HashSet<DeliveryIdentity>>,
+    queue: String,
+    occupancy: OnceLock<Gauge>,
+    is_filling_up: AtomicBool,
 }
 
 /// A nonce that is reserved for this delivery, or may be: the guard is asked. The copy is in hand
@@ -29,8 +39,22 @@ pub(crate) struct ReplayReservation {
 }
 
 impl Replays {
-    pub(crate) fn of(guard: Arc<dyn ReplayGuard>) -> Arc<Self> {
-        Arc::new(Self { guard, in_hand: Mutex::default() })
+    pub(crate) fn of(queue: &str, guard: Arc<dyn ReplayGuard>) -> Arc<Self> {
+        let (queue, in_hand, occupancy) = (queue.to_owned(), Mutex::default(), OnceLock::new());
+        Arc::new(Self { guard, in_hand, queue, occupancy, is_filling_up: AtomicBool::new(false) })
+    }
+
+    /// Tells operators how full the guard is, if it can be: once it is, messages wait.
+    pub(crate) fn note_occupancy(&self) {
+        let Some(occupancy) = self.guard.occupancy() else { return };
+        let gauge = || gauge!("queue_replay_guard_occupancy", "queue" => self.queue.clone());
+        self.occupancy.get_or_init(gauge).set(occupancy);
+        if occupancy < ROOMY {
+            self.is_filling_up.store(false, Ordering::Relaxed);
+        } else if occupancy >= TIGHT && !self.is_filling_up.swap(true, Ordering::Relaxed) {
+            tracing::warn!(target: "sealmq", queue = self.queue, occupancy,
+                "Replay guard is filling up: once it is full, messages wait");
+        }
     }
 
     /// Takes a copy in hand. Nothing is asked for yet.

@@ -243,7 +243,7 @@ pub(crate) const CAPACITY_KEY: &str = "capacity";
 const MEMORY_GUARD: &[&[Setting]] = &[&[Setting::new(
     CAPACITY_KEY,
     Value::Number,
-    "nonces remembered at most, 1.5 GB for each ten million; 10000000",
+    "nonces remembered at most, 1.2 GB for as many as this; 25000000",
 )]];
 
 #[cfg(feature = "postgres")]

@@ -10,11 +10,15 @@
 mod support;
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use allocation_counter::measure;
 use futures_util::FutureExt;
 use sealmq_crypto_core::format::{Frame, find_marker};
-use sealmq_crypto_core::{AeadBackend, CryptoConfig, CryptoProvider, MessageKey, Suite};
+use sealmq_crypto_core::{
+    AeadBackend, CryptoConfig, CryptoProvider, DeliveryIdentity, EncryptedMessage,
+    MemoryReplayGuard, MessageKey, ReplayGuard, Reservation, Suite,
+};
 
 use support::{NOW_MS, context, named_key, named_provider, sealed, wrapped_key};
 
@@ -109,4 +113,32 @@ fn a_provider_allocates_at_most_three_times_for_a_message_once_its_key_is_there(
         black_box(opened.unwrap().unwrap());
     });
     assert!(sealing.count_total <= 3 && opening.count_total <= 3, "{sealing:?}, {opening:?}");
+}
+
+/// What a guard costs for every message within the maximum age, in the table as in the list.
+#[test]
+fn a_completed_message_is_remembered_in_less_than_fifty_bytes() {
+    const FULL_TABLE: u32 = (7 << 14) - 100;
+    let frame = sealed(&named_key(), Suite::default(), b"", &context());
+    let nonce = *EncryptedMessage::parse(frame.clone()).unwrap().nonce().as_bytes();
+    let at = frame.windows(nonce.len()).position(|bytes| bytes == nonce).unwrap();
+    let nonces: Vec<_> = (0..FULL_TABLE)
+        .map(|n| {
+            let mut frame = frame.to_vec();
+            frame[at..at + 4].copy_from_slice(&n.to_be_bytes());
+            EncryptedMessage::parse(frame).unwrap().nonce()
+        })
+        .collect();
+    let guard = MemoryReplayGuard::new();
+    let counted = measure(|| {
+        for (n, nonce) in nonces.iter().enumerate() {
+            let identity = DeliveryIdentity::new(&format!("a name as brokers give it, {n}"));
+            let (lease, retention) = (Duration::from_secs(30), Duration::from_secs(600));
+            let reserved = guard.reserve(nonce, &identity, lease, retention).now_or_never();
+            assert_eq!(reserved.unwrap().unwrap(), Reservation::Granted);
+            guard.commit(nonce, &identity).now_or_never().unwrap().unwrap();
+        }
+    });
+    let each = counted.bytes_current / i64::from(FULL_TABLE);
+    assert!((30..50).contains(&each), "{each} bytes");
 }

@@ -8,6 +8,7 @@ use sealmq_crypto_core::{KeyErrorKind, KeyManagementService, TenantId};
 use sealmq_keys_local::MemoryKms;
 use sealmq_queue_core::Message;
 
+use crate::replay::tracking;
 use crate::support::{
     LOCK, MINUTE, Metrics, QUEUE, SECOND, SwitchedKms, World, key_id, next_opened, next_rejected,
     sealing, take_texts, with_body,
@@ -209,6 +210,7 @@ async fn there_are_no_metrics_but_the_documented_ones() {
         ("queue_lock_lost_total", (MetricKind::Counter, vec!["queue"])),
         ("queue_handler_failures_total", (MetricKind::Counter, vec!["queue"])),
         ("queue_messages_held", (MetricKind::Gauge, vec!["queue"])),
+        ("queue_replay_guard_occupancy", (MetricKind::Gauge, vec!["queue"])),
         ("queue_key_cache_total", (MetricKind::Counter, vec!["result"])),
         (
             "queue_key_service_calls_total",
@@ -230,8 +232,8 @@ async fn there_are_no_metrics_but_the_documented_ones() {
 /// Senders choose ids, sessions, types, attributes, key ids, aliases, versions and suites.
 async fn hostile_traffic(messages: usize) {
     let world = World::new();
-    let client = world.with_keys(sealing()).with_key_management("main", Arc::new(MemoryKms::new()));
-    let client = client.build().unwrap();
+    let client = world.with_keys(tracking());
+    let client = client.with_key_management("main", Arc::new(MemoryKms::new())).build().unwrap();
     world.sealing().send(Message::new("body")).await.unwrap();
     let named = world.steal().await;
     for n in 0..messages {

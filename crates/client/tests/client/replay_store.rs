@@ -10,7 +10,8 @@ use sealmq_queue_core::Message;
 use crate::processor_concurrency::{Work, options, send_numbers};
 use crate::replay::tracking;
 use crate::support::{
-    MINUTE, SECOND, SwitchedGuard, World, next, next_opened, next_rejected, nothing_comes,
+    Events, MINUTE, Metrics, QUEUE, SECOND, SwitchedGuard, World, next, next_opened, next_rejected,
+    nothing_comes,
 };
 
 fn client_with(world: &World, guard: &Arc<SwitchedGuard>) -> QueueClient {
@@ -88,6 +89,37 @@ async fn a_full_store_makes_messages_wait_until_it_has_room() {
     tokio::time::sleep(2 * SECOND).await;
     assert_eq!(next_opened(&client).await.body(), "second");
     assert!(world.dead().is_empty());
+}
+
+/// An operator learns of it in time, and once each time that it fills up.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fills_up_is_reported_before_it_is_full() {
+    let events = Events::record();
+    let warnings =
+        || events.named("Replay guard is filling up: once it is full, messages wait").len();
+    let ((), metrics) = Metrics::of(async {
+        let world = World::new();
+        let guard = MemoryReplayGuard::with_capacity(10).with_clock(world.clock.clone());
+        let client =
+            world.with_keys(tracking()).with_replay_guard(Arc::new(guard)).build().unwrap();
+        let take = async |messages| {
+            send_numbers(&client, messages).await;
+            crate::support::take_texts(&client, messages).await;
+        };
+        take(7).await;
+        assert_eq!(warnings(), 0);
+        for _ in 0..2 {
+            take(1).await;
+            assert_eq!(warnings(), 1);
+        }
+        tokio::time::sleep(tracking().nonce_ttl + SECOND).await;
+        take(1).await;
+        take(8).await;
+        assert_eq!(warnings(), 2, "it had room meanwhile");
+    })
+    .await;
+    let occupancy = metrics.gauge("queue_replay_guard_occupancy", &[("queue", QUEUE)]);
+    assert_eq!(occupancy, Some(0.9));
 }
 
 /// Completing without the mark would let a replay pass later: the message stays as it was.

@@ -114,6 +114,12 @@ pub trait ReplayGuard: Send + Sync {
     /// As [`ReplayGuard::reserve`].
     async fn release(&self, nonce: &Nonce, identity: &DeliveryIdentity) -> Result<(), ReplayError>;
 
+    /// How much of its room is taken, from 0 to 1. The default has no limit of its own, or does not
+    /// know it.
+    fn occupancy(&self) -> Option<f64> {
+        None
+    }
+
     /// Asks the store whether it answers, and keeps nothing. The default asks nothing and says that
     /// it does.
     ///

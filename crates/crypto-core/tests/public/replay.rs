@@ -213,6 +213,30 @@ async fn a_full_guard_has_room_again_once_retentions_are_over() {
 }
 
 #[tokio::test]
+async fn a_guard_says_how_full_it_is() {
+    let fixture = Fixture::with_capacity(4);
+    for taken in [0.25, 0.5, 0.75, 1.0] {
+        let nonce = nonce();
+        fixture.is_granted(&nonce, "copy-1").await;
+        fixture.commit(&nonce, "copy-1").await;
+        assert_eq!(fixture.guard.occupancy(), Some(taken));
+    }
+}
+
+/// Fractions of a second do not count against it.
+#[tokio::test]
+async fn a_nonce_is_not_forgotten_before_its_retention_is_over() {
+    let (fixture, nonce) = (Fixture::new(), nonce());
+    fixture.clock.advance(MS);
+    fixture.is_granted(&nonce, "copy-1").await;
+    fixture.commit(&nonce, "copy-1").await;
+    fixture.clock.advance(RETENTION - MS);
+    assert!(!fixture.is_granted(&nonce, "copy-2").await, "a millisecond before");
+    fixture.clock.advance(Duration::from_secs(1));
+    assert!(fixture.is_granted(&nonce, "copy-2").await, "within a second after");
+}
+
+#[tokio::test]
 async fn setting_the_wall_clock_back_or_forward_changes_nothing() {
     let (fixture, nonce) = (Fixture::new(), nonce());
     fixture.is_granted(&nonce, "copy-1").await;
