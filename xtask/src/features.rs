@@ -1,7 +1,7 @@
 //! Each feature on its own: it builds, and brings no SDK but its own.
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{Metadata, MetadataCommand};
+use cargo_metadata::{CargoOpt, Metadata, MetadataCommand};
 
 use crate::tools::{Workspace, output_of, run};
 
@@ -15,6 +15,11 @@ const BACK_ENDS: &[&str] = &["aws-lc-rs", "ring", "rust-crypto"];
 
 /// Needs Go and CMake to build, which contributors may not have: `cargo xtask fips` is for it.
 const FIPS: &str = "fips";
+
+/// The program that generates the bindings of the FIPS module, and its printer. They compile on one
+/// version of what both parse Rust with, which is not what Cargo chooses by itself.
+const GENERATOR: [&str; 2] = ["bindgen", "prettyplease"];
+const PARSER: &str = "syn";
 
 /// The features of the facade that bring an SDK, and how the names of its crates begin. Features
 /// may share one.
@@ -34,7 +39,7 @@ const SDKS: &[(&str, &str)] = &[
 /// Checks every combination and says how many there are.
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     let manifest = workspace.root().join("Cargo.toml");
-    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec()?;
+    let metadata = MetadataCommand::new().manifest_path(&manifest).no_deps().exec()?;
     let mut combinations = 0;
     for name in PACKAGES {
         for features in alone(&metadata, name)? {
@@ -48,6 +53,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
         let crates = crates_of(workspace, feature)?;
         check_sdks(feature, &crates)?;
     }
+    let all =
+        MetadataCommand::new().manifest_path(&manifest).features(CargoOpt::AllFeatures).exec()?;
+    check_generator(&all)?;
     Ok(format!("{combinations} combinations build, {} features keep to their SDK", SDKS.len()))
 }
 
@@ -95,6 +103,27 @@ fn crates_of(workspace: &Workspace, feature: &str) -> Result<Vec<String>> {
     command.args(["--format", "{p}", "--no-default-features", "--features", &features]);
     let names = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
     Ok(output_of(&mut command)?.lines().map(names).collect())
+}
+
+/// Nothing else here builds with `fips`, so a change of the lock file could break that unseen.
+fn check_generator(metadata: &Metadata) -> Result<()> {
+    let nodes = metadata.resolve.as_ref().context("cargo metadata resolved nothing")?;
+    let parser_of = |part: &str| {
+        let node = nodes.nodes.iter().find(|node| metadata[&node.id].name == part);
+        let deps = node.with_context(|| format!("{part} is not in the build with {FIPS}"))?;
+        let parser = deps.dependencies.iter().find(|id| metadata[*id].name == PARSER);
+        let parser = parser.with_context(|| format!("{part} does without {PARSER}"))?;
+        anyhow::Ok(metadata[parser].version.clone())
+    };
+    let [generator, printer] = GENERATOR;
+    let (generated, printed) = (parser_of(generator)?, parser_of(printer)?);
+    if generated != printed {
+        bail!(
+            "{FIPS} does not compile: {generator} has {PARSER} {generated} in Cargo.lock, {printer} \
+             has {printed}"
+        );
+    }
+    Ok(())
 }
 
 fn check_sdks(feature: &str, crates: &[String]) -> Result<()> {
@@ -156,6 +185,28 @@ mod tests {
         assert_eq!((chosen.len(), fips), (all - 3, 3), "core, client and facade have it");
         assert!(chosen.iter().any(|feature| feature == "sealmq/nats"));
         assert!(!chosen.iter().any(|feature| feature.ends_with(FIPS)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_lock_file_that_breaks_the_build_with_fips_is_noticed() -> Result<()> {
+        let manifest = Workspace::find()?.root().join("Cargo.toml");
+        let mut all = MetadataCommand::new();
+        let mut all = all.manifest_path(manifest).features(CargoOpt::AllFeatures).exec()?;
+        check_generator(&all)?;
+        let parsers = all.packages.iter().filter(|package| package.name == PARSER);
+        let parsers: Vec<_> = parsers.map(|package| package.id.clone()).collect();
+        let generator = all.packages.iter().find(|package| package.name == GENERATOR[0]);
+        let generator = generator.context("the generator")?.id.clone();
+        let resolve = all.resolve.as_mut().context("what was resolved")?;
+        let node = resolve.nodes.iter_mut().find(|node| node.id == generator);
+        let dependencies = &mut node.context("the generator's node")?.dependencies;
+        let chosen = dependencies.iter_mut().find(|id| parsers.contains(id));
+        let chosen = chosen.context("its parser")?;
+        let another = parsers.iter().find(|id| *id != chosen).context("another parser")?;
+        *chosen = another.clone();
+        let error = check_generator(&all).unwrap_err().to_string();
+        assert!(error.starts_with("fips does not compile: bindgen has syn "), "{error}");
         Ok(())
     }
 
