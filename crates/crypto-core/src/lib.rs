@@ -64,7 +64,7 @@ pub use keyring::{
 pub use keys::{
     CredentialSource, Credentials, EncryptionKeyId, GeneratedDek, KekAlias, KekVersion, KeyError,
     KeyErrorKind, KeyManagementService, KeyProvider, KmsCapabilities, TenantId, WrapContext,
-    WrappedDek,
+    WrappedDek, random_bytes, random_key,
 };
 pub use message_key::MessageKey;
 pub use provider::{AesGcmCryptoProvider, AesGcmCryptoProviderBuilder};

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use sealmq_crypto_core::{KeyError, TenantId};
+use sealmq_crypto_core::{KeyError, TenantId, random_bytes};
 
 use crate::client::VaultKeys;
 use crate::error::{Failed, Meaning, creation_denied, not_listed_yet, shredded};
-use crate::random::random_hex;
 use crate::tombstone;
 use crate::versions::{Counted, FIRST_USE, count, latest};
 
@@ -77,4 +76,9 @@ impl FirstUse {
 async fn existing(keys: &VaultKeys, key: &str) -> Result<Option<Counted>, KeyError> {
     let versions = count(keys.versions(key).await?);
     Ok(latest(&versions).cloned())
+}
+
+/// Random bytes as hexadecimal digits.
+fn random_hex() -> Result<String, KeyError> {
+    Ok(random_bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -26,7 +26,6 @@ mod health;
 mod key_name;
 mod lifecycle;
 mod provider;
-mod random;
 mod service;
 mod tombstone;
 mod versions;

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use sealmq_crypto_core::{
     EncryptionKey, GeneratedDek, KekVersion, KeyError, KeyManagementService, KmsCapabilities,
-    TenantId, WrapContext,
+    TenantId, WrapContext, random_bytes, random_key,
 };
 
 use crate::authenticity::WrapAuthenticity;
@@ -14,7 +14,6 @@ use crate::client::VaultKeys;
 use crate::config::{AzureKeyVaultConfig, KekKind};
 use crate::error::{Failed, Meaning, malformed, no_tenant, no_version, shredded};
 use crate::first_use::FirstUse;
-use crate::random::{random_bytes, random_key};
 use crate::versions::{Counted, parse_id, show_id};
 use crate::wrapped::{self, Head, MAX_WRAPPED_LEN, Scheme, WrappedForm};
 use crate::{health, lifecycle, tombstone};

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sealmq_crypto_core::{EncryptionKey, KekVersion, KeyError, TenantId, WrapContext};
+use sealmq_crypto_core::{EncryptionKey, KekVersion, KeyError, TenantId, WrapContext, random_key};
 
 use crate::error::{creation_denied, no_tenant, no_version, shredded};
-use crate::random::random_key;
 use crate::wrap::{Kek, WrappedForm};
 
 /// Versions of a KEK, the latest last.

@@ -22,7 +22,6 @@ mod memory_keyring;
 mod memory_kms;
 mod named_keys;
 mod passphrase;
-mod random;
 mod wrap;
 
 #[cfg(test)]

@@ -5,10 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, KeyError, KeyProvider};
+use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, KeyError, KeyProvider, random_key};
 
 use crate::named_keys::NamedKeySet;
-use crate::random::random_key;
 
 /// Named keys that live in this process and end with it.
 ///

@@ -6,12 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 use sealmq_crypto_core::{
     EncryptionKey, GeneratedDek, KekVersion, KeyError, KeyManagementService, KmsCapabilities,
-    TenantId, WrapContext,
+    TenantId, WrapContext, random_key,
 };
 
 use crate::error::creation_denied;
 use crate::kek_store::KekStore;
-use crate::random::random_key;
 use crate::wrap::{Kek, WRAPPED_LEN, WrappedForm};
 
 /// A key service whose KEKs live in this process and end with it: what it wrapped, nothing opens

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use sealmq_crypto_core::{EncryptionKey, KeyError, WrapContext};
+use sealmq_crypto_core::{EncryptionKey, KeyError, WrapContext, random_bytes};
 use zeroize::Zeroizing;
 
 use crate::error::{cipher_failed, context_mismatch, malformed};
-use crate::random::random_bytes;
 
 /// Length of a wrapped DEK: `key_version u32 BE ‖ nonce 12 ‖ ciphertext 32 ‖ tag 16`.
 pub(crate) const WRAPPED_LEN: usize = VERSION_LEN + NONCE_LEN + EncryptionKey::LEN + TAG_LEN;

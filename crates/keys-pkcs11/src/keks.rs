@@ -10,10 +10,9 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki::types::Ulong;
-use sealmq_crypto_core::{EncryptionKey, KeyError};
+use sealmq_crypto_core::{EncryptionKey, KeyError, random_bytes};
 
 use crate::error::{Failure, unavailable};
-use crate::random::random_bytes;
 use crate::token::is_logged_in;
 
 const VERSION_LEN: usize = 4;

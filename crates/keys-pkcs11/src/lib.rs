@@ -34,7 +34,6 @@ mod key_label;
 mod module;
 mod on_token;
 mod pin;
-mod random;
 mod service;
 mod token;
 mod wrap;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cryptoki::session::Session;
 use sealmq_crypto_core::{
     EncryptionKey, GeneratedDek, KekVersion, KeyError, KeyManagementService, KmsCapabilities,
-    TenantId, WrapContext,
+    TenantId, WrapContext, random_key,
 };
 
 use crate::client::Pkcs11Client;
@@ -16,7 +16,6 @@ use crate::error::{Failure, malformed};
 use crate::health;
 use crate::key_label::key_label;
 use crate::on_token::{OnToken, Settings};
-use crate::random::random_key;
 use crate::token::Token;
 use crate::wrap::{WRAPPED_LEN, WrappedForm};
 

@@ -6,13 +6,12 @@ use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use cryptoki::types::Ulong;
-use sealmq_crypto_core::{EncryptionKey, KeyError, WrapContext};
+use sealmq_crypto_core::{EncryptionKey, KeyError, WrapContext, random_bytes};
 use zeroize::Zeroizing;
 
 use crate::config::NonceSource;
 use crate::error::{Failure, context_mismatch, malformed, says_not_authentic, says_too_little};
 use crate::keks::Kek;
-use crate::random::random_bytes;
 
 const VERSION_LEN: usize = 4;
 const NONCE_LEN: usize = 12;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sealmq_crypto_core::{
-    EncryptionKey, EncryptionKeyId, KeyError, KeyErrorKind, KeyProvider, TenantId,
+    EncryptionKey, EncryptionKeyId, KeyError, KeyErrorKind, KeyProvider, TenantId, random_bytes,
+    random_key,
 };
 use tokio_postgres::Transaction;
 
@@ -15,7 +16,6 @@ use crate::dek_rows::Ring;
 use crate::error::unusable_row;
 use crate::kek_rows::lock;
 use crate::keks::Keks;
-use crate::random::{random_bytes, random_key};
 use crate::service::PostgresKeyService;
 use crate::wrap::{Use, WrappedForm, bound_to};
 

@@ -1,13 +1,12 @@
 //! The KEKs of tenants: which one wraps, which one opens, the first one, the next one.
 
-use sealmq_crypto_core::{EncryptionKey, KekVersion, KeyError, TenantId, WrapContext};
+use sealmq_crypto_core::{EncryptionKey, KekVersion, KeyError, TenantId, WrapContext, random_key};
 use tokio_postgres::{GenericClient, Transaction};
 
 use crate::error;
 use crate::kek_rows::{self, KekRow};
 use crate::kek_status::KekStatus;
 use crate::master_key::{MasterKeys, Place};
-use crate::random::random_key;
 use crate::schema::Schema;
 use crate::wrap::{Kek, Use, WrappedForm};
 

@@ -30,7 +30,6 @@ mod login;
 mod master_key;
 mod master_source;
 mod migration;
-mod random;
 mod replay;
 mod replay_rows;
 mod rewrap;

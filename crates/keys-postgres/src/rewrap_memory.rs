@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sealmq_crypto_core::{
-    EncryptionKey, EncryptionKeyId, KeyManagementService, KeyProvider, TenantId,
+    EncryptionKey, EncryptionKeyId, KeyManagementService, KeyProvider, TenantId, random_key,
 };
 use sealmq_test_kit::required;
 use tokio_postgres::types::Type;
@@ -11,7 +11,6 @@ use tokio_postgres::types::Type;
 use crate::call::own_transaction;
 use crate::dek_store::stored_at;
 use crate::error::sql;
-use crate::random::random_key;
 use crate::wrap::Use;
 use crate::{
     MasterKey, MasterKeys, PostgresClient, PostgresConfig, PostgresDekStore, PostgresKeyService,

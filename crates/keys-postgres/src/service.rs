@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sealmq_crypto_core::{
     EncryptionKey, GeneratedDek, KekVersion, KeyError, KeyManagementService, KmsCapabilities,
-    TenantId, WrapContext,
+    TenantId, WrapContext, random_key,
 };
 use tokio_postgres::Transaction;
 
@@ -16,7 +16,6 @@ use crate::client::PostgresClient;
 use crate::error::{creation_denied, sql};
 use crate::keks::{self, Keks};
 use crate::master_key::MasterKeys;
-use crate::random::random_key;
 use crate::transaction::KeysInTransaction;
 use crate::wrap::{Kek, WRAPPED_LEN, WrappedForm};
 

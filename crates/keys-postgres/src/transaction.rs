@@ -3,12 +3,11 @@
 use async_trait::async_trait;
 use sealmq_crypto_core::{
     EncryptionKey, GeneratedDek, KekVersion, KeyError, KeyManagementService, KmsCapabilities,
-    TenantId, WrapContext,
+    TenantId, WrapContext, random_key,
 };
 use tokio_postgres::Transaction;
 
 use crate::keks;
-use crate::random::random_key;
 use crate::service::PostgresKeyService;
 use crate::wrap::{Kek, WrappedForm};
 

@@ -1,11 +1,10 @@
 //! One key wrapped by another: AES-256-GCM, and what each wrap is bound to.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use sealmq_crypto_core::{EncryptionKey, KeyError};
+use sealmq_crypto_core::{EncryptionKey, KeyError, random_bytes};
 use zeroize::Zeroizing;
 
 use crate::error::{cipher_failed, malformed};
-use crate::random::random_bytes;
 
 /// Length of a wrapped key: `nonce 12 ‖ ciphertext 32 ‖ tag 16`.
 pub(crate) const BOX_LEN: usize = NONCE_LEN + EncryptionKey::LEN + TAG_LEN;
@@ -145,7 +144,7 @@ impl Kek {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::random_key;
+    use sealmq_crypto_core::random_key;
 
     fn kek(version: u32) -> Kek {
         Kek { version, key: EncryptionKey::from_slice(&[7; 32]).unwrap() }

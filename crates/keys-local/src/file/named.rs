@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, KeyError, KeyProvider};
+use sealmq_crypto_core::{EncryptionKey, EncryptionKeyId, KeyError, KeyProvider, random_key};
 
 use super::FileKeyring;
-use crate::random::random_key;
 
 impl FileKeyring {
     /// Makes a fresh key of this id the current one, for every process that uses the file; the

@@ -3,11 +3,10 @@
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
-use sealmq_crypto_core::{EncryptionKey, KeyError};
+use sealmq_crypto_core::{EncryptionKey, KeyError, random_bytes};
 use zeroize::Zeroizing;
 
 use crate::error::{Flaw, cipher_failed};
-use crate::random::random_bytes;
 use crate::{Passphrase, PassphraseCost};
 
 pub(super) const SALT_LEN: usize = 16;

@@ -3,12 +3,11 @@
 use async_trait::async_trait;
 use sealmq_crypto_core::{
     EncryptionKey, GeneratedDek, KekVersion, KeyError, KeyManagementService, KmsCapabilities,
-    TenantId, WrapContext,
+    TenantId, WrapContext, random_key,
 };
 
 use super::FileKeyring;
 use crate::error::creation_denied;
-use crate::random::random_key;
 use crate::wrap::{Kek, WRAPPED_LEN, WrappedForm};
 
 impl FileKeyring {

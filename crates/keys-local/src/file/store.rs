@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sealmq_crypto_core::{KeyError, KeyErrorKind};
+use sealmq_crypto_core::{KeyError, KeyErrorKind, random_bytes};
 use zeroize::Zeroizing;
 
 use super::disk::{self, FileVersion};
@@ -14,7 +14,6 @@ use super::lock::WriteLock;
 use super::passphrase_key::PassphraseKey;
 use crate::contents::Contents;
 use crate::error::Flaw;
-use crate::random::random_bytes;
 use crate::{FileKeyringConfig, Passphrase};
 
 /// How the file is protected at rest.
