@@ -29,6 +29,7 @@ mod health;
 mod http;
 mod key_names;
 mod lease;
+mod lifecycle;
 mod login;
 mod provider;
 mod renewal;

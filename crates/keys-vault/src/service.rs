@@ -1,35 +1,20 @@
 //! Transit as a key service: a key for each tenant, which wraps DEKs.
 
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use sealmq_crypto_core::{
     EncryptionKey, GeneratedDek, KekVersion, KeyError, KeyErrorKind, KeyManagementService,
-    KmsCapabilities, TenantId, WrapContext,
+    KmsCapabilities, TenantId, WrapContext, random_key,
 };
-use serde::Deserialize;
-use serde_json::json;
-use tokio::sync::Mutex;
 
-use crate::client::{VaultClient, is_absent};
+use crate::client::VaultClient;
 use crate::config::VaultTransitConfig;
 use crate::error::odd_answer;
-use crate::http::Request;
 use crate::key_names::key_name;
+use crate::lifecycle::{Lifecycle, other_type};
 use crate::transit::{self, Item, Outcomes};
-use crate::wire;
 use crate::wrapped::{Ciphertext, MAX_WRAPPED_LEN};
-
-/// The type of the keys. Others wrap in other forms, and are refused.
-const KEY_TYPE: &str = "aes256-gcm96";
-
-/// What takes the place of a shredded key: a key of a type that cannot encrypt. It keeps an
-/// encryption from creating the key anew, on every version of both servers.
-const TOMBSTONE_TYPE: &str = "ed25519";
-
-/// How often a shredding begins anew because somebody used the tenant in between.
-const SHREDDING_ATTEMPTS: usize = 16;
 
 /// Wraps DEKs by keys of a Transit mount, one for each tenant.
 ///
@@ -55,14 +40,7 @@ pub struct VaultTransitService {
     client: VaultClient,
     config: VaultTransitConfig,
     name: String,
-    rotations: Arc<Mutex<()>>,
-}
-
-#[derive(Deserialize)]
-struct KeyInfo {
-    latest_version: u32,
-    #[serde(rename = "type")]
-    kind: String,
+    lifecycle: Lifecycle,
 }
 
 impl VaultTransitService {
@@ -74,7 +52,8 @@ impl VaultTransitService {
         config.validate()?;
         let location = client.location();
         let name = format!("vault-transit {location} {} {}", config.mount, config.key_prefix);
-        Ok(Self { client, config, name, rotations: Arc::default() })
+        let lifecycle = Lifecycle::new(client.clone(), config.administers_keys);
+        Ok(Self { client, config, name, lifecycle })
     }
 
     /// The name of the Transit key of a tenant.
@@ -162,52 +141,6 @@ impl VaultTransitService {
     fn path(&self, operation: &str, tenant: &TenantId) -> String {
         format!("{}/{operation}/{}", self.config.mount, self.key_name(tenant))
     }
-
-    fn require_administration(&self, what: &str) -> Result<(), KeyError> {
-        if self.config.administers_keys {
-            return Ok(());
-        }
-        let why = format!("this client is configured without the administration of keys: {what}");
-        Err(KeyError::new(KeyErrorKind::Denied, why))
-    }
-
-    /// What became of a change to a key. Older servers do not say it.
-    async fn change(&self, request: Request, key: &str) -> Result<KeyInfo, KeyError> {
-        let answer = self.client.call(&request).await?;
-        if answer.status != 204 {
-            return wire::data(&answer, request.path());
-        }
-        let request = Request::get(key);
-        let answer = self.client.call(&request).await?;
-        wire::data(&answer, request.path())
-    }
-
-    async fn rotate(&self, key: &str) -> Result<KekVersion, KeyError> {
-        let rotate = Request::post(format!("{key}/rotate"), wire::body(&json!({})));
-        let info = match self.change(rotate, key).await {
-            Err(error) if is_absent(&error) => self.create(key, KEY_TYPE).await?,
-            outcome => outcome?,
-        };
-        match info.kind.as_str() {
-            KEY_TYPE => Ok(KekVersion(info.latest_version)),
-            TOMBSTONE_TYPE => {
-                let why = format!("{key}: the key was shredded");
-                Err(KeyError::new(KeyErrorKind::KeyNotFound, why))
-            }
-            _ => Err(other_type(key)),
-        }
-    }
-
-    async fn create(&self, key: &str, kind: &str) -> Result<KeyInfo, KeyError> {
-        let body = wire::body(&json!({ "type": kind }));
-        self.change(Request::post(key, body), key).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), KeyError> {
-        let body = wire::body(&json!({ "deletion_allowed": true }));
-        self.client.call(&Request::post(format!("{key}/config"), body)).await?;
-        self.client.call(&Request::delete(key)).await.map(drop)
-    }
 }
 
 fn items<'a>(inputs: impl Iterator<Item = &'a [u8]>, associated_data: &'a [u8]) -> Vec<Item<'a>> {
@@ -216,12 +149,6 @@ fn items<'a>(inputs: impl Iterator<Item = &'a [u8]>, associated_data: &'a [u8]) 
 
 fn dek_of(bytes: &[u8]) -> Result<EncryptionKey, KeyError> {
     EncryptionKey::from_slice(bytes).map_err(|_| not_wrapped())
-}
-
-/// Somebody made the key with another type, whose wrapped forms would not open here.
-fn other_type(path: &str) -> KeyError {
-    let why = format!("{path}: the key is not of the type {KEY_TYPE}");
-    KeyError::new(KeyErrorKind::Denied, why)
 }
 
 fn not_wrapped() -> KeyError {
@@ -251,9 +178,7 @@ impl KeyManagementService for VaultTransitService {
     }
 
     async fn generate_dek(&self, context: &WrapContext) -> Result<GeneratedDek, KeyError> {
-        let dek = EncryptionKey::generate().map_err(|error| {
-            KeyError::new(KeyErrorKind::Unavailable, "no randomness").with_source(error)
-        })?;
+        let dek = random_key()?;
         let wrapped = self.encrypt_dek(&dek, context).await?;
         Ok(GeneratedDek { dek, wrapped })
     }
@@ -279,32 +204,11 @@ impl KeyManagementService for VaultTransitService {
     }
 
     async fn rotate_kek(&self, tenant: &TenantId) -> Result<KekVersion, KeyError> {
-        self.require_administration("rotating")?;
-        let (service, key) = (self.clone(), self.path("keys", tenant));
-        let rotation = tokio::spawn(async move {
-            let _alone = service.rotations.lock().await;
-            service.rotate(&key).await
-        });
-        rotation.await.unwrap_or_else(|_| {
-            Err(odd_answer("rotating", "the runtime ended before the server's answer"))
-        })
+        self.lifecycle.rotate(self.path("keys", tenant)).await
     }
 
     async fn delete_kek(&self, tenant: &TenantId) -> Result<(), KeyError> {
-        self.require_administration("shredding")?;
-        let key = self.path("keys", tenant);
-        for _ in 0..SHREDDING_ATTEMPTS {
-            // Creating a key that is there changes nothing and says what is there.
-            if self.create(&key, TOMBSTONE_TYPE).await?.kind == TOMBSTONE_TYPE {
-                return Ok(());
-            }
-            match self.delete(&key).await {
-                Err(error) if is_absent(&error) => {} // somebody else deleted it
-                outcome => outcome?,
-            }
-        }
-        let why = format!("{key}: the tenant is used too much to be shredded");
-        Err(KeyError::new(KeyErrorKind::Unavailable, why))
+        self.lifecycle.shred(&self.path("keys", tenant)).await
     }
 
     async fn health(&self) -> Result<(), KeyError> {
