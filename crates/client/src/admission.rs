@@ -8,6 +8,7 @@ use crate::bodies::Opened;
 use crate::outcomes::Refusal;
 use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
+use crate::reservation::Beside;
 
 /// How long a reservation lasts on a transport without locks.
 const DEFAULT_LEASE: Duration = Duration::from_secs(60);
@@ -35,8 +36,10 @@ impl QueueContext {
             Some(asked_before) => asked_before,
             None => {
                 let taken = replays.take(sealed.nonce(), &receipt.metadata().broker_id);
-                if can_wait && !taken.is_first() {
-                    return Err(Refusal::InHand);
+                match taken.beside() {
+                    Beside::ItsRedelivery if can_wait => return Err(Refusal::InHand),
+                    Beside::AnotherCopy => return Err(replayed()),
+                    Beside::Nothing | Beside::ItsRedelivery => {}
                 }
                 receipt.reservation().get_or_init(|| taken)
             }
@@ -45,7 +48,11 @@ impl QueueContext {
         match reservation.ask(lease, config.nonce_ttl).await.map_err(CryptoError::unavailable)? {
             Reservation::Granted => Ok(()),
             Reservation::Completed => Err(Refusal::CompletedBefore),
-            Reservation::Replayed => Err(CryptoError::new(CryptoErrorKind::Replayed).into()),
+            Reservation::Replayed => Err(replayed()),
         }
     }
+}
+
+fn replayed() -> Refusal {
+    CryptoError::new(CryptoErrorKind::Replayed).into()
 }

@@ -103,7 +103,8 @@ impl QueueClient {
 
     /// Receives up to `max` messages: returns as soon as at least one is there, or with an empty
     /// batch after `wait`. Cancel-safe as far as the transport is: what was received and not yet
-    /// returned comes again after its lock has run out.
+    /// returned comes again after its lock has run out. Locks are renewed while keys or the replay
+    /// store are waited for, and not once the messages are returned.
     ///
     /// # Errors
     /// The transport's. A message that cannot be opened is no error of the call: it stands in the

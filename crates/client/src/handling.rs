@@ -1,6 +1,7 @@
 //! One message of a processor, from the moment it was received to its settlement.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -195,31 +196,15 @@ where
         let mut control = self.control.clone();
         // Without anyone who could tell it is ended from outside.
         if control.wait_for(|control| control.stop_by.is_some()).await.is_err() {
-            std::future::pending().await
+            pending().await
         }
     }
 
-    /// Renews a lock at half its time for as long as it is polled; ends when the lock is lost.
+    /// Renews the lock for as long as it is polled; ends when the lock is lost.
     async fn keep_locked(&self, receipt: &MessageReceipt) {
-        let queue = &self.queue;
-        let extendable = queue.shared.transport.capabilities().has(Feature::ExtendLock);
-        let renews = self.options.renew_locks && extendable;
-        let Some(lock) = receipt.metadata().lock_duration.filter(|_| renews) else {
-            return std::future::pending().await;
-        };
-        let mut pause = lock / 2;
-        loop {
-            tokio::time::sleep(pause).await;
-            pause = lock / 2;
-            if let Err(error) = receipt.extend(lock).await {
-                tracing::warn!(target: "sealmq", queue = queue.queue, %error, "Lock not renewed");
-                if !error.is_retryable() {
-                    queue.metrics.lock_lost();
-                    return;
-                }
-                // Half of the lock is left: time to try again, more than once.
-                pause = lock / 8;
-            }
+        match self.options.renew_locks {
+            true => self.queue.keep_locked(receipt).await,
+            false => pending().await,
         }
     }
 }
@@ -228,7 +213,7 @@ where
 /// say that the lock is gone.
 async fn after(lock: Pin<&mut impl Future<Output = ()>>) -> Infallible {
     lock.await;
-    std::future::pending().await
+    pending().await
 }
 
 /// Ends a handler together with the one who waits for it.

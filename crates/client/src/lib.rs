@@ -28,6 +28,7 @@ mod processor;
 mod queue;
 mod receipt;
 mod rejecting;
+mod renewing;
 mod reservation;
 mod sealing;
 mod self_test;

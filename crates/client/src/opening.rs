@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use sealmq_crypto_core::CryptoError;
-use sealmq_queue_core::{Delivery, Message, Receipt};
+use sealmq_queue_core::{Delivery, Message, Receipt, Session};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -18,6 +18,9 @@ use crate::queue::QueueContext;
 use crate::receipt::MessageReceipt;
 use crate::together::together;
 
+/// A message as it was received, and the right to settle it.
+type WithReceipt = (Message, MessageReceipt);
+
 impl QueueContext {
     /// Receives and opens one batch.
     pub(crate) async fn receive(
@@ -27,19 +30,26 @@ impl QueueContext {
     ) -> Result<Vec<Received>, ClientError> {
         let deliveries = self.receive_sealed(max, wait).await?;
         let _opening = self.shared.lifecycle.hand_out();
-        Ok(self.open_deliveries(deliveries).await)
+        Ok(self.open_deliveries(deliveries, None).await)
     }
 
-    /// Opens what the broker handed out, each message for itself, and settles what cannot be.
+    /// Opens what the broker handed out, each message for itself, and settles what cannot be. Keys
+    /// and the replay store are waited for under lock: that of each message, or the session's.
     pub(crate) async fn open_deliveries(
         self: &Arc<Self>,
         deliveries: Vec<Delivery>,
+        session: Option<&dyn Session>,
     ) -> Vec<Received> {
-        let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
-        let opened = Arc::clone(self).open_together(bodies).await;
-        let mut received = Vec::with_capacity(deliveries.len());
+        let messages = self.with_receipts(deliveries);
+        let opening = async {
+            let opened = Arc::clone(self).open_together(self.bodies(messages_of(&messages))).await;
+            let judged = self.judge_each(&messages, &opened, None).await;
+            (opened, judged)
+        };
+        let (opened, judged) = self.while_locked(&messages, session, opening).await;
+        let mut received = Vec::with_capacity(messages.len());
         let admitted = |message| received.push(Ok(message));
-        let refused = self.admit_each(deliveries, opened, None, admitted).await;
+        let refused = self.admit_each(messages, opened, judged, admitted);
         let (places, refused): (Vec<_>, Vec<_>) = refused.into_iter().unzip();
         let rejected = together(refused.into_iter().map(|unopened| self.reject(unopened))).await;
         for (place, rejected) in places.into_iter().zip(rejected) {
@@ -56,7 +66,8 @@ impl QueueContext {
         deliveries: Vec<Delivery>,
         patience: Option<Duration>,
     ) -> OpenedBatch {
-        let bodies = self.bodies(deliveries.iter().map(|delivery| &delivery.message));
+        let messages = self.with_receipts(deliveries);
+        let bodies = self.bodies(messages_of(&messages));
         let mut opening = Box::pin(Arc::clone(self).open_together(bodies));
         let opened = match patience {
             Some(patience) => timeout(patience, &mut opening).await.ok(),
@@ -64,8 +75,9 @@ impl QueueContext {
         };
         let mut batch = OpenedBatch::default();
         if let Some(opened) = opened {
+            let judged = self.judge_each(&messages, &opened, patience).await;
             let admitted = |message| batch.admitted.push(message);
-            let refused = self.admit_each(deliveries, opened, patience, admitted).await;
+            let refused = self.admit_each(messages, opened, judged, admitted);
             for (_, Unopened { message, receipt, refusal }) in refused {
                 match refusal.may_pass() {
                     Ok(waiting) => batch.undecided.push(Undecided { message, receipt, waiting }),
@@ -74,15 +86,23 @@ impl QueueContext {
             }
         } else {
             let (answers, awaited): (Vec<_>, Vec<_>) =
-                deliveries.iter().map(|_| oneshot::channel()).unzip();
+                messages.iter().map(|_| oneshot::channel()).unzip();
             tokio::spawn(tell(answers, opening));
-            let undecided = |(Delivery { message, receipt }, awaited)| {
-                let receipt = MessageReceipt::new(Arc::clone(self), receipt);
-                Undecided { message, receipt, waiting: Waiting::For(Awaited(awaited)) }
+            let undecided = |((message, receipt), awaited)| Undecided {
+                message,
+                receipt,
+                waiting: Waiting::For(Awaited(awaited)),
             };
-            batch.undecided = deliveries.into_iter().zip(awaited).map(undecided).collect();
+            batch.undecided = messages.into_iter().zip(awaited).map(undecided).collect();
         }
         batch
+    }
+
+    fn with_receipts(self: &Arc<Self>, deliveries: Vec<Delivery>) -> Vec<WithReceipt> {
+        let with_receipt = |Delivery { message, receipt }| {
+            (message, MessageReceipt::new(Arc::clone(self), receipt))
+        };
+        deliveries.into_iter().map(with_receipt).collect()
     }
 
     /// Opens the bodies of a batch in one go, and measures the time per message.
@@ -94,19 +114,13 @@ impl QueueContext {
     }
 
     /// Judges messages of which the bodies were opened, side by side: a replay store is asked over
-    /// a network. Hands on those that are admitted, and returns the others with their places.
-    /// Without any `patience` none of them can wait.
-    async fn admit_each(
-        self: &Arc<Self>,
-        deliveries: Vec<Delivery>,
-        opened: Vec<Result<Opened, CryptoError>>,
+    /// a network. Without any `patience` none of them can wait.
+    async fn judge_each(
+        &self,
+        messages: &[WithReceipt],
+        opened: &[Result<Opened, CryptoError>],
         patience: Option<Duration>,
-        mut admitted: impl FnMut(ReceivedMessage),
-    ) -> Vec<(usize, Unopened)> {
-        let received = |Delivery { message, receipt }| {
-            (message, MessageReceipt::new(Arc::clone(self), receipt))
-        };
-        let messages: Vec<_> = deliveries.into_iter().map(received).collect();
+    ) -> Vec<Result<(), Refusal>> {
         let judge = async |((_, receipt), opened): (&(_, _), &Result<_, CryptoError>)| {
             let Ok(opened) = opened else { return Ok(()) };
             let judging = self.judge(opened, receipt, patience.is_some());
@@ -117,10 +131,22 @@ impl QueueContext {
                 None => judging.await,
             }
         };
-        let judged = together(messages.iter().zip(&opened).map(judge)).await;
+        let judged = together(messages.iter().zip(opened).map(judge)).await;
         if let Some(replays) = &self.replays {
             replays.note_occupancy();
         }
+        judged
+    }
+
+    /// Hands on the messages that opened and were admitted, and returns the others with their
+    /// places.
+    fn admit_each(
+        &self,
+        messages: Vec<WithReceipt>,
+        opened: Vec<Result<Opened, CryptoError>>,
+        judged: Vec<Result<(), Refusal>>,
+        mut admitted: impl FnMut(ReceivedMessage),
+    ) -> Vec<(usize, Unopened)> {
         let mut refused = Vec::new();
         let all = messages.into_iter().zip(opened).zip(judged).enumerate();
         for (place, (((message, receipt), opened), judged)) in all {
@@ -213,6 +239,10 @@ impl QueueContext {
             session_id: message.session_id.as_deref(),
         }
     }
+}
+
+fn messages_of(messages: &[WithReceipt]) -> impl ExactSizeIterator<Item = &Message> {
+    messages.iter().map(|(message, _)| message)
 }
 
 /// Tells each of those who wait what became of its body, unless none waits any more.

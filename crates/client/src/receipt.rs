@@ -64,7 +64,7 @@ impl MessageReceipt {
     /// # Errors
     /// The transport's; the receipt comes back.
     pub async fn abandon(self, delay: Duration) -> Result<Certainty, FailedSettlement> {
-        self.settle_and_release(&Settlement::Abandon { delay }).await
+        self.give_back(&Settlement::Abandon { delay }).await
     }
 
     /// Moves the message, still sealed, to the dead-letter queue.
@@ -77,7 +77,7 @@ impl MessageReceipt {
         description: &str,
     ) -> Result<Certainty, FailedSettlement> {
         let (reason, description) = (reason.to_owned(), description.to_owned());
-        self.settle_and_release(&Settlement::DeadLetter { reason, description }).await
+        self.give_back(&Settlement::DeadLetter { reason, description }).await
     }
 
     /// Sets the message aside, to be received by its sequence number.
@@ -85,7 +85,7 @@ impl MessageReceipt {
     /// # Errors
     /// The transport's; the receipt comes back.
     pub async fn defer(self) -> Result<Certainty, FailedSettlement> {
-        self.settle_and_release(&Settlement::Defer).await
+        self.give_back(&Settlement::Defer).await
     }
 
     /// Locks the message for `duration` from now.
@@ -100,10 +100,13 @@ impl MessageReceipt {
         Ok(())
     }
 
-    async fn settle_and_release(
-        self,
-        settlement: &Settlement,
-    ) -> Result<Certainty, FailedSettlement> {
+    /// Only who still had the lock releases the nonce: after that it may be another's. In this
+    /// process nothing stands in the way of the next delivery before the broker can make it, some
+    /// of them under another identity.
+    async fn give_back(self, settlement: &Settlement) -> Result<Certainty, FailedSettlement> {
+        if let Some(reservation) = self.reservation.get() {
+            reservation.let_go();
+        }
         let (certainty, reservation) = self.settle(settlement).await?;
         if let Some(reservation) = reservation {
             reservation.release().await;

@@ -1,6 +1,7 @@
-//! What the replay guard was asked for one delivery, and which copies this process works on.
+//! What the replay guard was asked for one delivery, and which messages this process works on.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -17,23 +18,42 @@ const TIGHT: f64 = 0.8;
 /// It is reported anew after it was emptier than this.
 const ROOMY: f64 = 0.7;
 
-/// The replay guard of one queue, and the copies that were asked for and not let go.
+/// The replay guard of one queue, and the messages that are in hand.
 pub(crate) struct Replays {
     guard: Arc<dyn ReplayGuard>,
-    in_hand: Mutex<HashSet<DeliveryIdentity>>,
+    in_hand: Mutex<HashMap<Nonce, InHand>>,
     queue: String,
     occupancy: OnceLock<Gauge>,
     is_filling_up: AtomicBool,
 }
 
-/// A nonce that is reserved for this delivery, or may be: the guard is asked. The copy is in hand
-/// for as long as this lives.
+/// A message that this process works on, or asks the guard for.
+struct InHand {
+    copy: DeliveryIdentity,
+    granted: bool,
+}
+
+/// What a delivery is beside one of the same message that is in hand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// None is in hand, or it is not known yet which of them is to be handed out.
+    Nothing,
+    /// The same copy, delivered before.
+    ItsRedelivery,
+    /// Another copy, which was granted. A guard may not know it any more: its lease can lapse
+    /// while the work goes on.
+    AnotherCopy,
+}
+
+/// A nonce that is reserved for this delivery, or may be: the guard is asked. The message is in
+/// hand for as long as this lives.
 pub(crate) struct ReplayReservation {
     replays: Arc<Replays>,
     nonce: Nonce,
-    identity: DeliveryIdentity,
-    /// Whether no earlier delivery of the copy was in hand.
-    is_first: bool,
+    copy: DeliveryIdentity,
+    beside: Beside,
+    /// Whether the message is in hand as this delivery's.
+    holds: AtomicBool,
     /// Not set while no answer came: what was asked for may have been done all the same.
     granted: OnceLock<bool>,
 }
@@ -42,6 +62,23 @@ impl Replays {
     pub(crate) fn of(queue: &str, guard: Arc<dyn ReplayGuard>) -> Arc<Self> {
         let (queue, in_hand, occupancy) = (queue.to_owned(), Mutex::default(), OnceLock::new());
         Arc::new(Self { guard, in_hand, queue, occupancy, is_filling_up: AtomicBool::new(false) })
+    }
+
+    /// Takes a delivery in hand. Nothing is asked for yet.
+    pub(crate) fn take(self: &Arc<Self>, nonce: Nonce, broker_id: &str) -> ReplayReservation {
+        let copy = DeliveryIdentity::new(broker_id);
+        let beside = match self.in_hand().entry(nonce) {
+            Entry::Vacant(none) => {
+                none.insert(InHand { copy: copy.clone(), granted: false });
+                Beside::Nothing
+            }
+            Entry::Occupied(other) if other.get().copy == copy => Beside::ItsRedelivery,
+            Entry::Occupied(other) if other.get().granted => Beside::AnotherCopy,
+            Entry::Occupied(_) => Beside::Nothing,
+        };
+        let holds = AtomicBool::new(beside == Beside::Nothing);
+        let (replays, granted) = (Arc::clone(self), OnceLock::new());
+        ReplayReservation { replays, nonce, copy, beside, holds, granted }
     }
 
     /// Tells operators how full the guard is, if it can be: once it is, messages wait.
@@ -57,22 +94,14 @@ impl Replays {
         }
     }
 
-    /// Takes a copy in hand. Nothing is asked for yet.
-    pub(crate) fn take(self: &Arc<Self>, nonce: Nonce, broker_id: &str) -> ReplayReservation {
-        let identity = DeliveryIdentity::new(broker_id);
-        let is_first = self.in_hand().insert(identity.clone());
-        let (replays, granted) = (Arc::clone(self), OnceLock::new());
-        ReplayReservation { replays, nonce, identity, is_first, granted }
-    }
-
-    fn in_hand(&self) -> MutexGuard<'_, HashSet<DeliveryIdentity>> {
+    fn in_hand(&self) -> MutexGuard<'_, HashMap<Nonce, InHand>> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ReplayReservation {
-    pub(crate) fn is_first(&self) -> bool {
-        self.is_first
+    pub(crate) fn beside(&self) -> Beside {
+        self.beside
     }
 
     pub(crate) async fn ask(
@@ -81,22 +110,30 @@ impl ReplayReservation {
         retention: Duration,
     ) -> Result<Reservation, ReplayError> {
         let guard = &self.replays.guard;
-        let answer = guard.reserve(&self.nonce, &self.identity, lease, retention).await?;
+        let answer = guard.reserve(&self.nonce, &self.copy, lease, retention).await?;
+        let granted = answer == Reservation::Granted;
         // The first stays: a message is admitted once.
-        let _ = self.granted.set(answer == Reservation::Granted);
+        let _ = self.granted.set(granted);
+        if !granted {
+            // What is refused is not worked on, and stands in no other copy's way.
+            self.let_go();
+        } else if self.holds.load(Ordering::Relaxed) {
+            let in_hand = InHand { copy: self.copy.clone(), granted };
+            self.replays.in_hand().insert(self.nonce, in_hand);
+        }
         Ok(answer)
     }
 
     pub(crate) async fn commit(&self) -> Result<(), ReplayError> {
         match self.granted.get() {
-            Some(true) => self.replays.guard.commit(&self.nonce, &self.identity).await,
+            Some(true) => self.replays.guard.commit(&self.nonce, &self.copy).await,
             Some(false) | None => Ok(()),
         }
     }
 
     pub(crate) async fn extend(&self, lease: Duration) -> Result<(), ReplayError> {
         match self.granted.get() {
-            Some(true) => self.replays.guard.extend(&self.nonce, &self.identity, lease).await,
+            Some(true) => self.replays.guard.extend(&self.nonce, &self.copy, lease).await,
             Some(false) | None => Ok(()),
         }
     }
@@ -107,7 +144,7 @@ impl ReplayReservation {
         if self.granted.get() == Some(&false) {
             return;
         }
-        let releasing = self.replays.guard.release(&self.nonce, &self.identity);
+        let releasing = self.replays.guard.release(&self.nonce, &self.copy);
         let released = timeout(RELEASING, releasing)
             .await
             .unwrap_or_else(|_| Err(ReplayError::new("the replay store does not answer")));
@@ -115,12 +152,21 @@ impl ReplayReservation {
             tracing::debug!(target: "sealmq", %error, "Replay reservation left to lapse");
         }
     }
+
+    /// The message is no longer in hand as this delivery's.
+    pub(crate) fn let_go(&self) {
+        // What has become another delivery's is for that one to let go.
+        if self.holds.swap(false, Ordering::Relaxed)
+            && let Entry::Occupied(in_hand) = self.replays.in_hand().entry(self.nonce)
+            && in_hand.get().copy == self.copy
+        {
+            in_hand.remove();
+        }
+    }
 }
 
 impl Drop for ReplayReservation {
     fn drop(&mut self) {
-        if self.is_first {
-            self.replays.in_hand().remove(&self.identity);
-        }
+        self.let_go();
     }
 }

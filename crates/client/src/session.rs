@@ -46,13 +46,14 @@ impl SessionClient {
     }
 
     /// Receives up to `max` messages of the session, in order, or none within `wait`. A message
-    /// that cannot be opened is settled like in any queue and does not block the session.
+    /// that cannot be opened is settled like in any queue and does not block the session. The hold
+    /// is renewed while keys or the replay store are waited for.
     ///
     /// # Errors
     /// `LockLost` when the hold was lost; else the transport's.
     pub async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Received>, ClientError> {
         let deliveries = self.receiver.recv(max, wait).await?;
-        Ok(self.queue.open_deliveries(deliveries).await)
+        Ok(self.queue.open_deliveries(deliveries, self.receiver.session()).await)
     }
 
     /// How long the hold lasts from the moment it was taken or renewed.

@@ -301,6 +301,22 @@ async fn a_kept_message_that_can_never_be_opened_is_dead_lettered() {
     processor.stop(MINUTE).await;
 }
 
+/// A service that says how long it wants to be left alone is left alone that long.
+#[tokio::test(start_paused = true)]
+async fn kept_messages_ask_as_rarely_as_the_service_wants() {
+    let outage = Outage::begin(limited(1), 1).await;
+    let asks_for = Some(17 * SECOND);
+    outage.switched.switch.fail(KeyErrorKind::Throttled { retry_after: asks_for });
+    let processor = outage.start(options(1));
+    tokio::time::sleep(SECOND).await;
+    let at_first = outage.switched.switch.calls();
+    tokio::time::sleep(15 * SECOND).await;
+    assert_eq!(outage.switched.switch.calls(), at_first);
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(outage.switched.switch.calls(), at_first + 1);
+    processor.stop(MINUTE).await;
+}
+
 /// The age is judged when a message opens: one that was delayed on purpose must not pass.
 #[tokio::test(start_paused = true)]
 async fn a_kept_message_that_grew_too_old_is_refused() {

@@ -11,11 +11,12 @@ use sealmq_crypto_core::{
     KeyErrorKind, KeyringPolicy, NamedKeys, OpenedMessage, ReplayGuard,
 };
 use sealmq_queue_core::Message;
-use sealmq_transport_memory::QueueSettings;
+use sealmq_transport_memory::{QueueKind, QueueSettings};
 
 use crate::key_outage_processing::{OUTAGE, Outage, lasting, limited};
 use crate::processor_concurrency::{Work, options, send_numbers};
 use crate::replay::tracking;
+use crate::sessions::accept;
 use crate::support::{Events, LOCK, MINUTE, SECOND, SwitchedGuard, World};
 
 /// Messages of as many senders, and a key service that takes every call and answers none.
@@ -105,6 +106,49 @@ async fn messages_of_other_keys_pass_them() {
     assert_eq!((silence.work.done(), silence.world.stored().len()), (345, 0));
     assert!(silence.world.dead().is_empty());
     processor.stop(MINUTE).await;
+}
+
+/// Of a batch some open at once: they are not lost to the one that takes long.
+#[tokio::test(start_paused = true)]
+async fn a_receive_renews_the_locks_of_its_batch_while_it_waits() {
+    let silence = silence(limited(1), 2).await;
+    let client = silence.world.with_keys(lasting());
+    let client = client.with_key_management("main", silence.switched.clone()).build().unwrap();
+    silence.world.sealing().send(Message::with_id("other", "of another key")).await.unwrap();
+    let receiving = tokio::spawn(async move { client.receive(3, SECOND).await.unwrap() });
+    tokio::time::sleep(3 * LOCK).await;
+    assert!(silence.world.stored().len() == 3 && !receiving.is_finished());
+    silence.switched.switch.answer();
+    let received = receiving.await.unwrap();
+    assert_eq!(received.len(), 3);
+    for message in received {
+        message.unwrap().complete().await.unwrap();
+    }
+    assert!(silence.world.stored().is_empty() && silence.world.dead().is_empty());
+}
+
+/// As above, of a session that several senders write to.
+#[tokio::test(start_paused = true)]
+async fn a_session_is_held_while_its_keys_are_waited_for() {
+    let silence = silence(limited(1).with_kind(QueueKind::Sessions), 0).await;
+    silence.switched.switch.answer();
+    let sender = silence.world.keyless(lasting());
+    let sender = sender.with_key_management("main", silence.switched.clone()).build().unwrap();
+    sender.send(Message::new("body").with_session_id("a")).await.unwrap();
+    silence.switched.switch.hang();
+    let receiver = silence.world.keyless(lasting());
+    let receiver = receiver.with_key_management("main", silence.switched.clone()).build().unwrap();
+    let session = accept(&receiver, "a").await;
+    let receiving = async {
+        let received = session.receive(1, SECOND).await.unwrap().remove(0).unwrap();
+        received.complete().await.unwrap();
+    };
+    let answering = async {
+        tokio::time::sleep(3 * LOCK).await;
+        silence.switched.switch.answer();
+    };
+    tokio::join!(receiving, answering);
+    assert!(silence.world.stored().is_empty() && silence.world.dead().is_empty());
 }
 
 /// One call for a DEK, whoever waits for it: the batch, and then each of its messages.

@@ -1,6 +1,7 @@
 //! Replays are refused where nonces are tracked: the same frame under another identity.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealmq_client::{QueueClient, RejectionOutcome};
 use sealmq_crypto_core::{CryptoConfig, CryptoErrorKind, ReplayGuard};
@@ -47,6 +48,42 @@ async fn a_copy_that_comes_while_the_message_is_in_flight_is_refused() {
     world.inject(copied.clone()).await;
     assert_replay_refused(&world, &client, &copied).await;
     in_flight.complete().await.unwrap();
+}
+
+/// Nobody renews the lock: the broker delivers the message again, and its reservation lapses. It is
+/// worked on all the same.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_comes_while_the_message_is_worked_on_without_its_lock_is_refused() {
+    let world = World::new();
+    let (client, copied) = prepared(&world, tracking()).await;
+    let at_work = next_opened(&client).await;
+    tokio::time::sleep(LOCK).await;
+    world.steal().await;
+    world.inject(copied.clone()).await;
+    assert_replay_refused(&world, &client, &copied).await;
+    drop(at_work);
+}
+
+/// What was refused is no message that is worked on, even while its receipt is not settled.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_was_refused_does_not_stand_in_the_way_of_the_message() {
+    let world = World::new();
+    let guard = SwitchedGuard::new(world.clock.clone());
+    let consumer = || {
+        let guard = Arc::clone(&guard) as Arc<dyn ReplayGuard>;
+        world.with_keys(tracking()).with_replay_guard(guard)
+    };
+    let (one, other) = (consumer().build().unwrap(), consumer().with_manual_rejection());
+    let other = other.build().unwrap();
+    one.send(Message::new("pay 10 EUR")).await.unwrap();
+    let copied = world.the_stored();
+    let held = next_opened(&one).await;
+    world.inject(copied).await;
+    let refused = next_rejected(&other).await;
+    assert_eq!(refused.error.code(), "replayed");
+    held.abandon(Duration::ZERO).await.unwrap();
+    next_opened(&other).await.complete().await.unwrap();
+    refused.receipt.unwrap().dead_letter("replayed", "").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
