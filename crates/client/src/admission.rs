@@ -41,7 +41,7 @@ impl QueueContext {
                     Beside::AnotherCopy => return Err(replayed()),
                     Beside::Nothing | Beside::ItsRedelivery => {}
                 }
-                receipt.reservation().get_or_init(|| taken)
+                receipt.reservation().get_or_init(|| Box::new(taken))
             }
         };
         let lease = receipt.metadata().lock_duration.unwrap_or(DEFAULT_LEASE);

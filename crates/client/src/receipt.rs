@@ -25,7 +25,7 @@ use crate::reservation::ReplayReservation;
 pub struct MessageReceipt {
     pub(crate) receipt: Receipt,
     /// Made when the message has opened and its nonce is asked for.
-    reservation: OnceLock<ReplayReservation>,
+    reservation: OnceLock<Box<ReplayReservation>>,
     pub(crate) queue: Arc<QueueContext>,
     _handed_out: HandedOut,
 }
@@ -37,7 +37,7 @@ impl MessageReceipt {
     }
 
     /// What is settled at the replay guard together with the message.
-    pub(crate) fn reservation(&self) -> &OnceLock<ReplayReservation> {
+    pub(crate) fn reservation(&self) -> &OnceLock<Box<ReplayReservation>> {
         &self.reservation
     }
 
@@ -117,7 +117,7 @@ impl MessageReceipt {
     async fn settle(
         mut self,
         settlement: &Settlement,
-    ) -> Result<(Certainty, Option<ReplayReservation>), FailedSettlement> {
+    ) -> Result<(Certainty, Option<Box<ReplayReservation>>), FailedSettlement> {
         let retry = self.queue.shared.retry.clone();
         let mut attempt = 1;
         loop {
