@@ -18,7 +18,7 @@ use crate::queues::{self, Queue};
 use crate::section::{Section, keys_of};
 use crate::top::{ENVIRONMENT, INLINE_SECRETS, TABLES, TENANT, TOP};
 use crate::value::Reading;
-use crate::{keys, replay_guard, report, transport, vaults};
+use crate::{keys, replay_guard, transport, vaults};
 
 /// A configuration of transport, keys, policy and queues.
 ///
@@ -131,7 +131,7 @@ impl Config {
         for adapter in &self.keys {
             keys::Prepared::of(adapter.kind, &adapter.section.resolve()?)?;
         }
-        vaults::check(self)?;
+        vaults::check(&self.vaults, self.keys.iter().chain(&self.replay_guard))?;
         if let Some(guard) = &self.replay_guard {
             self.prepare_guard(guard, &checked.crypto)?;
         }
@@ -140,11 +140,6 @@ impl Config {
             return Err(ConfigError::new("keys", reason));
         }
         Ok(())
-    }
-
-    /// What the file says, part by part, with where each value comes from and without secrets.
-    pub fn parts(&self) -> Vec<report::Part> {
-        report::parts(self)
     }
 
     /// The names of the queues in the file.

@@ -5,6 +5,7 @@ use sealmq_client::{QueueClient, QueueClientBuilder};
 use crate::adapter::Adapter;
 use crate::config::{Checked, Config};
 use crate::error::ConfigError;
+use crate::key_source::Source;
 use crate::opening::Opening;
 use crate::section::Section;
 use crate::service::Service;
@@ -103,10 +104,10 @@ impl Config {
             let (source, error) = apart(source.await);
             add(section, kind, error);
             builder = match source {
-                Some(keys::Source::Service { alias, service }) => {
+                Some(Source::Service { alias, service }) => {
                     builder.with_key_management(alias, service)
                 }
-                Some(keys::Source::Store(store)) => builder.with_key_provider(store),
+                Some(Source::Store(store)) => builder.with_key_provider(store),
                 None => builder,
             };
         }

@@ -6,7 +6,7 @@ use sealmq_crypto_core::{CredentialSource, KeyError};
 use sealmq_keys_postgres::{PostgresClient, PostgresConfig};
 use sealmq_settings::{InvalidSetting, Settings};
 
-use crate::keys::invalid;
+use crate::key_error::invalid;
 use crate::kinds::VAULT_KEY;
 
 /// The server that these settings lead to; user and password come with it or from Vault.

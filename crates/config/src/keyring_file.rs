@@ -4,15 +4,17 @@ use sealmq_crypto_core::KeyError;
 use sealmq_keys_local::{FileKeyringConfig, Passphrase};
 use sealmq_settings::{InvalidSetting, Settings};
 
-use crate::keys::{Prepared, Source};
+use crate::key_source::Source;
 
 /// What the table says.
-pub(crate) fn read(settings: &Settings<'_>) -> Result<Prepared, KeyError> {
+pub(crate) fn read(
+    settings: &Settings<'_>,
+) -> Result<(FileKeyringConfig, Option<Passphrase>), KeyError> {
     let (config, in_the_clear) = options(settings)
         .map_err(|invalid| KeyError::invalid_input(invalid.variable, invalid.reason))?;
     match (settings.get("passphrase"), in_the_clear) {
-        (Some(text), false) => Ok(Prepared::File(config, Some(Passphrase::new(text)?))),
-        (None, true) => Ok(Prepared::File(config, None)),
+        (Some(text), false) => Ok((config, Some(Passphrase::new(text)?))),
+        (None, true) => Ok((config, None)),
         _ => Err(KeyError::invalid_input("passphrase", "or in_the_clear = true: one of the two")),
     }
 }

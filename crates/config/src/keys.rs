@@ -2,21 +2,15 @@
 
 use std::sync::Arc;
 
-use sealmq_crypto_core::{
-    CredentialSource, KekAlias, KeyError, KeyErrorKind, KeyManagementService, KeyProvider,
-};
-use sealmq_settings::{InvalidSetting, Settings};
+use sealmq_crypto_core::{CredentialSource, KekAlias, KeyError, KeyManagementService};
+use sealmq_settings::Settings;
 
 use crate::error::ConfigError;
+use crate::key_error::refused;
+use crate::key_source::Source;
 use crate::kinds::ALIAS_KEY;
 use crate::opening::Opening;
 use crate::section::Resolved;
-
-/// A source of keys that is connected.
-pub(crate) enum Source {
-    Service { alias: String, service: Arc<dyn KeyManagementService> },
-    Store(Arc<dyn KeyProvider>),
-}
 
 /// The configuration of one adapter, checked without I/O to its server.
 pub(crate) enum Prepared {
@@ -88,7 +82,10 @@ impl Prepared {
             #[cfg(feature = "pkcs11")]
             "pkcs11" => sealmq_keys_pkcs11::Pkcs11Config::from_settings(settings).map(Self::Pkcs11),
             #[cfg(feature = "local")]
-            "file" => crate::keyring_file::read(settings),
+            "file" => {
+                let (config, passphrase) = crate::keyring_file::read(settings)?;
+                Ok(Self::File(config, passphrase))
+            }
             _ => Err(KeyError::invalid_input("kind", "is not built in")),
         }
     }
@@ -186,20 +183,4 @@ pub(crate) fn alias(table: &Resolved<'_>) -> Result<Option<String>, ConfigError>
         })?;
     }
     Ok(alias)
-}
-
-/// What a key adapter says of a setting.
-pub(crate) fn invalid(error: KeyError) -> InvalidSetting {
-    match error.kind() {
-        KeyErrorKind::InvalidInput { field } => crate::section::invalid(field, &error),
-        _ => InvalidSetting::new("kind", error.to_string()),
-    }
-}
-
-/// The adapter's error in the names of the file.
-pub(crate) fn refused(table: &Resolved<'_>, error: KeyError) -> ConfigError {
-    match error.kind() {
-        KeyErrorKind::InvalidInput { field } => table.refused_by(field, &error),
-        _ => table.section.error("cannot connect").because(error),
-    }
 }

@@ -66,6 +66,8 @@ mod database;
 mod date;
 mod document;
 mod error;
+mod key_error;
+mod key_source;
 mod keyring;
 #[cfg(feature = "local")]
 mod keyring_file;

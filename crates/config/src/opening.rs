@@ -32,7 +32,7 @@ impl Opening {
         table: &Resolved<'_>,
     ) -> Result<(), ConfigError> {
         use sealmq_keys_vault::{VaultClient, VaultConfig};
-        let cannot = |error| crate::keys::refused(table, error);
+        let cannot = |error| crate::key_error::refused(table, error);
         let config = VaultConfig::from_settings(&table.settings()).map_err(cannot)?;
         let client = VaultClient::connect(config).await.map_err(cannot)?;
         self.vaults.insert(name.to_owned(), client);
@@ -62,7 +62,7 @@ impl Opening {
         let Some(vault) = self.vaults.get(&name) else {
             return Err(table.section.error("not tried: there is no login to Vault"));
         };
-        let cannot = |error| crate::keys::refused(table, error);
+        let cannot = |error| crate::key_error::refused(table, error);
         let role = VaultDatabaseConfig::from_settings(&settings).map_err(cannot)?;
         let fetched = VaultDatabaseCredentials::fetch(vault.clone(), role).await;
         let credentials = fetched.map_err(cannot)?;

@@ -91,7 +91,7 @@ impl Prepared {
             Self::Postgres(config, group) => {
                 use sealmq_keys_postgres::{PostgresReplayGuard, schema_version};
                 let credentials = opening.credentials(table).await?;
-                let cannot = |error| crate::keys::refused(table, error);
+                let cannot = |error| crate::key_error::refused(table, error);
                 let client = crate::database::client(&config, credentials).map_err(cannot)?;
                 schema_version(&client).await.map_err(cannot)?;
                 let guard = PostgresReplayGuard::new(client, &group).map_err(cannot)?;

@@ -51,16 +51,19 @@ pub struct Part {
     pub defaults: Vec<(String, &'static str)>,
 }
 
-pub(crate) fn parts(config: &Config) -> Vec<Part> {
-    let adapters = std::iter::once(&config.transport).chain(&config.keys);
-    let adapters = adapters.chain(&config.replay_guard);
-    let adapters = adapters.map(|adapter| part(&adapter.section, Some(adapter.kind)));
-    let mut parts = vec![part(&config.top, None)];
-    parts.extend(adapters);
-    parts.extend([&config.crypto, &config.keyring].map(|section| part(section, None)));
-    parts.extend(config.vaults.values().map(|section| part(section, None)));
-    parts.extend(config.queues.values().map(|section| part(section, None)));
-    parts
+impl Config {
+    /// What the file says, part by part, with where each value comes from and without secrets.
+    pub fn parts(&self) -> Vec<Part> {
+        let adapters = std::iter::once(&self.transport).chain(&self.keys);
+        let adapters = adapters.chain(&self.replay_guard);
+        let adapters = adapters.map(|adapter| part(&adapter.section, Some(adapter.kind)));
+        let mut parts = vec![part(&self.top, None)];
+        parts.extend(adapters);
+        parts.extend([&self.crypto, &self.keyring].map(|section| part(section, None)));
+        parts.extend(self.vaults.values().map(|section| part(section, None)));
+        parts.extend(self.queues.values().map(|section| part(section, None)));
+        parts
+    }
 }
 
 fn part(section: &Section, kind: Option<&'static str>) -> Part {

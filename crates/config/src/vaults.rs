@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use sealmq_settings::Settings;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::Config;
+use crate::adapter::Adapter;
 use crate::document::shown;
 use crate::error::ConfigError;
+use crate::key_error;
 use crate::kinds::{VAULT_KEY, VAULTS};
 use crate::section::{Resolved, Section};
 use crate::value::Reading;
@@ -40,22 +41,25 @@ pub(crate) fn read(
 }
 
 /// Checks each table, that it is used, and that what others name is there.
-pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
-    let mut unused: Vec<&String> = config.vaults.keys().collect();
-    for adapter in config.keys.iter().chain(&config.replay_guard) {
+pub(crate) fn check<'a>(
+    vaults: &BTreeMap<String, Section>,
+    users: impl Iterator<Item = &'a Adapter>,
+) -> Result<(), ConfigError> {
+    let mut unused: Vec<&String> = vaults.keys().collect();
+    for adapter in users {
         let table = adapter.section.resolve()?;
         let Some(name) = name(&table) else { continue };
-        if !config.vaults.contains_key(&name) {
+        if !vaults.contains_key(&name) {
             let reason = "there is no table [vault.NAME] of that name";
             return Err(table.refused(VAULT_KEY, reason));
         }
         unused.retain(|known| **known != name);
     }
-    for section in config.vaults.values() {
+    for section in vaults.values() {
         let table = section.resolve()?;
-        check_one(&table.settings()).map_err(|error| crate::keys::refused(&table, error))?;
+        check_one(&table.settings()).map_err(|error| key_error::refused(&table, error))?;
     }
-    match unused.first().and_then(|name| config.vaults.get(*name)) {
+    match unused.first().and_then(|name| vaults.get(*name)) {
         Some(section) => Err(section.error("no table has it as its vault")),
         None => Ok(()),
     }

@@ -16,7 +16,6 @@ mod http;
 mod keys;
 
 pub(crate) use calls::Calls;
-pub(crate) use http::NoAnswer;
 pub(crate) use keys::{Listed, VaultKeys};
 
 /// A client of the vault's keys.

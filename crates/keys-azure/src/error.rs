@@ -10,13 +10,13 @@ use azure_core::http::headers::RETRY_AFTER;
 use sealmq_crypto_core::{KeyError, KeyErrorKind, TenantId};
 
 mod meaning;
+mod no_answer;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use meaning::Meaning;
 use meaning::{Meaning as M, of_credential, of_vault};
-
-use crate::client::NoAnswer;
+pub(crate) use no_answer::NoAnswer;
 
 /// A call that failed, with what the service meant by it.
 pub(crate) struct Failed {

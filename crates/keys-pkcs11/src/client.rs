@@ -9,8 +9,9 @@ use tokio::sync::Semaphore;
 
 use crate::config::Pkcs11Config;
 use crate::error::{self, Failure, unavailable};
-use crate::module::{Module, lock};
+use crate::module::Module;
 use crate::pin::Pin;
+use crate::slots::lock;
 use crate::token::Token;
 
 /// Clones share the sessions.

@@ -35,6 +35,7 @@ mod module;
 mod on_token;
 mod pin;
 mod service;
+mod slots;
 mod token;
 mod wrap;
 

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki::error::{Error, RvError};
+use cryptoki::context::Pkcs11;
+use cryptoki::error::Error;
 use cryptoki::slot::TokenInfo;
 use sealmq_crypto_core::KeyError;
 
 use crate::config::TokenName;
 use crate::error::{Failure, unavailable};
+use crate::slots::{initialize, lock, with_tokens};
 use crate::token::Token;
 
 /// Modules stay for the life of the process: unloading one would pull it from under the sessions
@@ -64,28 +65,8 @@ impl Module {
     }
 }
 
-/// Initializes the module, if nobody in this process did.
-pub(crate) fn initialize(pkcs11: &Pkcs11) -> Result<(), Error> {
-    match pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
-        outcome => outcome,
-    }
-}
-
 fn tokens_present(pkcs11: &Pkcs11) -> Result<Vec<TokenInfo>, Error> {
-    let list = || pkcs11.get_slots_with_initialized_token();
-    let slots = match list() {
-        Err(Error::Pkcs11(RvError::CryptokiNotInitialized, _)) => {
-            initialize(pkcs11)?;
-            list()?
-        }
-        slots => slots?,
-    };
+    let slots = with_tokens(pkcs11, || {})?;
     // A token that was pulled out since is not present.
     Ok(slots.into_iter().filter_map(|slot| pkcs11.get_token_info(slot).ok()).collect())
-}
-
-/// What these locks guard is whole between any two calls: a panic leaves nothing half done.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

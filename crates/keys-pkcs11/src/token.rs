@@ -11,8 +11,8 @@ use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
 
 use crate::error::{Failure, denied, unavailable};
-use crate::module::{initialize, lock};
 use crate::pin::Pin;
+use crate::slots::{lock, with_tokens};
 
 pub(crate) struct Token {
     pkcs11: Pkcs11,
@@ -67,15 +67,7 @@ impl Token {
 
     /// Where the token is plugged in now.
     fn slot(&self, login: &mut Login) -> Result<Slot, Failure> {
-        let list = || self.pkcs11.get_slots_with_initialized_token();
-        let slots = match list() {
-            Err(Error::Pkcs11(RvError::CryptokiNotInitialized, _)) => {
-                login.holder = None; // its number may soon be that of another session
-                initialize(&self.pkcs11)?;
-                list()?
-            }
-            slots => slots?,
-        };
+        let slots = with_tokens(&self.pkcs11, || login.holder = None)?;
         let found = slots.into_iter().find(|slot| {
             let info = self.pkcs11.get_token_info(*slot);
             info.is_ok_and(|info| info.serial_number() == self.serial)

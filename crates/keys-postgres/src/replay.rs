@@ -14,7 +14,7 @@ use crate::call::own_session;
 use crate::client::PostgresClient;
 use crate::collecting::Turns;
 use crate::error::{is_serialization_failure, sql};
-use crate::replay_rows::Nonces;
+use crate::replay_rows::{CommitOutcome, Nonces};
 
 /// Rows that one statement removes in the background.
 const AT_ONCE: u32 = 10_000;
@@ -40,18 +40,6 @@ pub struct PostgresReplayGuard {
     group: Arc<str>,
     /// Shared by clones; none where others collect.
     turns: Option<Arc<Turns>>,
-}
-
-/// What became of a commit in a transaction.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CommitOutcome {
-    /// This delivery completed the message: commit the transaction.
-    Committed,
-    /// Another delivery completed it: roll back, the work was done already.
-    CommittedByAnother,
-    /// The nonce was never reserved, or is forgotten: roll back, and let the message come again.
-    Unknown,
 }
 
 impl PostgresReplayGuard {

@@ -6,11 +6,22 @@ use sealmq_crypto_core::{DeliveryIdentity, Nonce, Reservation};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, GenericClient};
 
-use crate::replay::CommitOutcome;
 use crate::schema::Schema;
 
 /// Longer times than this are as good as this.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// What became of a commit in a transaction.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// This delivery completed the message: commit the transaction.
+    Committed,
+    /// Another delivery completed it: roll back, the work was done already.
+    CommittedByAnother,
+    /// The nonce was never reserved, or is forgotten: roll back, and let the message come again.
+    Unknown,
+}
 
 /// The nonces of one group of consumers.
 #[derive(Clone, Copy)]

@@ -9,14 +9,12 @@ use sealmq_crypto_core::{
     EncryptionKey, GeneratedDek, KekVersion, KeyError, KeyManagementService, KmsCapabilities,
     TenantId, WrapContext, random_key,
 };
-use tokio_postgres::Transaction;
 
 use crate::call::{own_session, own_transaction};
 use crate::client::PostgresClient;
 use crate::error::{creation_denied, sql};
 use crate::keks::{self, Keks};
 use crate::master_key::MasterKeys;
-use crate::transaction::KeysInTransaction;
 use crate::wrap::{Kek, WRAPPED_LEN, WrappedForm};
 
 /// How a [`PostgresKeyService`] treats its tenants.
@@ -103,15 +101,6 @@ impl PostgresKeyService {
         config.validate()?;
         let (schema, auto_create) = (db.schema().clone(), config.auto_create);
         Ok(Self { db, keks: Arc::new(Keks { masters, schema, auto_create }), config })
-    }
-
-    /// The same service in a transaction of the caller's: what it does there, a rollback undoes.
-    ///
-    /// The transaction's connection has to lead to the same database. At `READ COMMITTED`, the
-    /// default of PostgreSQL, it sees what others commit meanwhile; above that, a first use or a
-    /// rotation at the same time fails one of the transactions with a retryable error.
-    pub fn in_transaction<'a>(&'a self, tx: &'a Transaction<'a>) -> KeysInTransaction<'a> {
-        KeysInTransaction::new(self, tx)
     }
 
     /// Gives a tenant its first KEK, whatever the policy for first use; says which version wraps.

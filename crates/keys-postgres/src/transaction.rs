@@ -24,11 +24,18 @@ pub struct KeysInTransaction<'a> {
     tx: &'a Transaction<'a>,
 }
 
-impl<'a> KeysInTransaction<'a> {
-    pub(crate) fn new(service: &'a PostgresKeyService, tx: &'a Transaction<'a>) -> Self {
-        Self { service, tx }
+impl PostgresKeyService {
+    /// The same service in a transaction of the caller's: what it does there, a rollback undoes.
+    ///
+    /// The transaction's connection has to lead to the same database. At `READ COMMITTED`, the
+    /// default of PostgreSQL, it sees what others commit meanwhile; above that, a first use or a
+    /// rotation at the same time fails one of the transactions with a retryable error.
+    pub fn in_transaction<'a>(&'a self, tx: &'a Transaction<'a>) -> KeysInTransaction<'a> {
+        KeysInTransaction { service: self, tx }
     }
+}
 
+impl KeysInTransaction<'_> {
     async fn sealing_kek(&self, tenant: &TenantId) -> Result<Kek, KeyError> {
         self.service.keks.sealing_kek_in(self.tx, tenant).await
     }

@@ -1,8 +1,5 @@
 //! HTTP: answers bounded in size and time, no redirects, no other host than the one that is meant.
 
-use std::error::Error;
-use std::fmt;
-
 use async_trait::async_trait;
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::{HeaderName, Headers};
@@ -14,6 +11,7 @@ use sealmq_crypto_core::KeyError;
 use sealmq_tls::{Refusal, causes};
 
 use crate::config::AzureConnection;
+use crate::error::NoAnswer;
 
 /// An answer may be so long. The longest secret has 25,600 characters, the longest list of versions
 /// is of 25.
@@ -26,12 +24,6 @@ pub(super) struct BoundedClient {
     /// Where the vault is. The next page of a list is wherever the last one says: a token must not
     /// go there unless it is the same host.
     origin: Option<Url>,
-}
-
-/// That there is no answer, or none that can be taken. Of a kind that no policy of the SDK retries.
-#[derive(Debug)]
-pub(crate) struct NoAnswer {
-    pub(crate) reason: String,
 }
 
 impl BoundedClient {
@@ -129,11 +121,3 @@ fn no_answer(error: reqwest::Error) -> azure_core::Error {
     });
     azure_core::Error::new(ErrorKind::Other, NoAnswer { reason })
 }
-
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl Error for NoAnswer {}
