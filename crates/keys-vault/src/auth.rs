@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use sealmq_crypto_core::KeyError;
 use zeroize::Zeroizing;
 
-use crate::config::check_path;
+use crate::path::check_path;
 
 /// A credential: zeroized on drop, without `Clone`, and never shown.
 pub struct VaultSecret(Zeroizing<String>);

@@ -14,8 +14,8 @@ use sealmq_crypto_core::{
 };
 
 use crate::client::VaultClient;
-use crate::config::check_path;
 use crate::key_names;
+use crate::path::check_path;
 use crate::transit::{self, Item};
 use crate::wire::base64_len;
 use crate::wrapped;

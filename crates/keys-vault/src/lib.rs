@@ -31,6 +31,7 @@ mod key_names;
 mod lease;
 mod lifecycle;
 mod login;
+mod path;
 mod provider;
 mod renewal;
 mod service;

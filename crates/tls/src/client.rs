@@ -13,9 +13,21 @@ use crate::config::{TlsConfig, TlsVersion};
 use crate::pem::Pem;
 use crate::verifier::{Verifier, roots};
 
-/// # Errors
-/// [`InvalidSetting`] names the field, and the file if it is one.
-pub(crate) fn client_config(tls: &TlsConfig) -> Result<ClientConfig, InvalidSetting> {
+impl TlsConfig {
+    /// The client of `rustls`. Reads the files.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] names the field, and the file if it is one.
+    pub fn client_config(&self) -> Result<ClientConfig, InvalidSetting> {
+        self.validate()?;
+        match &self.own {
+            Some(own) => Ok(own.clone()),
+            None => client_config(self),
+        }
+    }
+}
+
+fn client_config(tls: &TlsConfig) -> Result<ClientConfig, InvalidSetting> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let versions: &[&SupportedProtocolVersion] = match tls.min_version {
         TlsVersion::V1_2 => &[&TLS13, &TLS12],

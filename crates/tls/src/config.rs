@@ -7,7 +7,6 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sealmq_settings::{InvalidSetting, Setting, Settings};
 
-use crate::client;
 use crate::pem::Pem;
 
 /// The oldest protocol that is spoken.
@@ -170,18 +169,6 @@ impl TlsConfig {
         parsed.map(Some).map_err(|error| {
             InvalidSetting::new("tls_server_name", "is no host name").because(error)
         })
-    }
-
-    /// The client of `rustls`. Reads the files.
-    ///
-    /// # Errors
-    /// [`InvalidSetting`] names the field, and the file if it is one.
-    pub fn client_config(&self) -> Result<ClientConfig, InvalidSetting> {
-        self.validate()?;
-        match &self.own {
-            Some(own) => Ok(own.clone()),
-            None => client::client_config(self),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sealmq_crypto_core::KeyError;
 
-use super::check_path;
+use crate::path::check_path;
 
 /// The role of a database engine, and where the engine is mounted.
 #[non_exhaustive]

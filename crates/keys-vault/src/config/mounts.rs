@@ -2,7 +2,7 @@
 
 use sealmq_crypto_core::KeyError;
 
-use super::check_path;
+use crate::path::check_path;
 
 /// The Transit mount whose keys wrap DEKs.
 #[non_exhaustive]
