@@ -6,9 +6,10 @@ use std::time::Duration;
 use sealmq_queue_core::{Source, TransportError};
 use tokio::sync::watch;
 
-use crate::channel::{Channel, Pulled};
+use crate::channel::Channel;
 use crate::jetstream::JetStream;
 use crate::pull::pull;
+use crate::pulled::Pulled;
 use crate::stop::Stop;
 use crate::wire;
 

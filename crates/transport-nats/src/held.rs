@@ -7,8 +7,9 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use sealmq_queue_core::TransportError;
 
-use crate::channel::{Channel, Pulled};
+use crate::channel::Channel;
 use crate::error;
+use crate::pulled::Pulled;
 
 /// Messages that were pulled and not handed out. What is left when it is dropped is given back.
 pub(crate) struct Held {

@@ -10,9 +10,9 @@ use sealmq_queue_core::{
     DeliveryMetadata, PeekedMessage, Source, TransportError, TransportErrorKind,
 };
 
-use crate::channel::{broker_id, fallback_id};
-use crate::groups::Layout;
 use crate::jetstream::JetStream;
+use crate::layout::Layout;
+use crate::pulled::{broker_id, fallback_id};
 use crate::wire;
 
 /// Headers that the server adds when it gives a stored message directly.

@@ -17,11 +17,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::channel::Pulled;
 use crate::client::Connection;
 use crate::config::{NatsConfig, NatsProvisioning};
-use crate::groups::{self, Layout};
+use crate::layout::{self, Layout};
 use crate::names::QueueNames;
+use crate::pulled::Pulled;
 use crate::{capabilities, error};
 
 /// The payload of a call that says all in its subject: the server takes no JSON but this.
@@ -147,7 +147,7 @@ impl JetStream {
         stream: &str,
         partition: u16,
     ) -> Result<ConsumerInfo, TransportError> {
-        let consumer = groups::consumer(&self.consumer, partition);
+        let consumer = layout::consumer(&self.consumer, partition);
         let endpoint = format!("CONSUMER.INFO.{stream}.{consumer}");
         self.call(&endpoint, &NOTHING, &format!("looking up the consumer of stream {stream}")).await
     }

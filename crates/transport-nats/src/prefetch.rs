@@ -8,9 +8,10 @@ use sealmq_queue_core::{TransportError, TransportErrorKind};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::channel::{Channel, Pulled};
+use crate::channel::Channel;
 use crate::held::Held;
 use crate::pull::pull;
+use crate::pulled::Pulled;
 use crate::stop::Stop;
 
 /// How long one request for more waits.

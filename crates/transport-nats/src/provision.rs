@@ -12,8 +12,8 @@ use sealmq_queue_core::{Feature, TransportError, TransportErrorKind};
 use serde::Serialize;
 
 use crate::config::NatsProvisioning;
-use crate::groups::{self, Layout};
 use crate::jetstream::{JetStream, NOTHING};
+use crate::layout::{self, Layout};
 use crate::names::QueueNames;
 use crate::queue_settings::{NatsQueueSettings, NatsStorage};
 use crate::rules::MAX_DELIVERIES;
@@ -123,7 +123,7 @@ impl JetStream {
         limits: Limits,
         tells: Option<(String, String)>,
     ) -> Result<(), TransportError> {
-        let name = groups::consumer(&self.consumer, partition);
+        let name = layout::consumer(&self.consumer, partition);
         let max_deliveries = limits.max_deliveries.map(|limit| limit.to_string());
         let max_deliveries = max_deliveries.map(|limit| (MAX_DELIVERIES.to_owned(), limit));
         let config = pull::Config {

@@ -9,9 +9,10 @@ use sealmq_queue_core::{TransportError, TransportErrorKind};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::channel::{Channel, Pulled};
+use crate::channel::Channel;
 use crate::error::{PullStatus, pull_status};
 use crate::held::Held;
+use crate::pulled::Pulled;
 use crate::stop::Stop;
 
 /// The most messages asked for at a time.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sealmq_queue_core::TransportError;
 
 use crate::capabilities::LONGEST_TIME;
-use crate::groups::MOST_PARTITIONS;
+use crate::layout::MOST_PARTITIONS;
 
 /// Where the server keeps a queue.
 #[non_exhaustive]

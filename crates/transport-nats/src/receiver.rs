@@ -15,12 +15,13 @@ use sealmq_queue_core::{
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::channel::{Channel, Pulled};
+use crate::channel::Channel;
 use crate::dead_letters::{self, TOO_MANY_DELIVERIES};
 use crate::groups::pull_groups;
 use crate::held::Held;
 use crate::prefetch::Prefetch;
 use crate::pull::pull;
+use crate::pulled::Pulled;
 use crate::settler::{DeletedSettler, JetStreamSettler};
 use crate::stop::Stop;
 
@@ -104,7 +105,7 @@ impl JetStreamReceiver {
 
     fn locked(&self, pulled: Pulled, lock: Option<Duration>) -> Delivery {
         let message = pulled.decode(self.channel.stream());
-        let metadata = pulled.metadata(&self.channel, lock);
+        let metadata = self.channel.metadata(&pulled, lock);
         let settler = JetStreamSettler::new(&self.channel, pulled);
         Delivery { message, receipt: Receipt::new(metadata, Box::new(settler)) }
     }
@@ -144,7 +145,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn unlocked(channel: &Channel, pulled: &Pulled) -> Delivery {
     let settler = DeletedSettler(channel.jetstream.capabilities.transport);
-    let receipt = Receipt::new(pulled.metadata(channel, None), Box::new(settler));
+    let receipt = Receipt::new(channel.metadata(pulled, None), Box::new(settler));
     Delivery { message: pulled.decode(channel.stream()), receipt }
 }
 

@@ -13,8 +13,8 @@ use sealmq_queue_core::{
 use tokio::time::Instant;
 
 use crate::capabilities::max_header_bytes;
-use crate::groups::{Layout, missing_session_id};
 use crate::jetstream::{JetStream, Published};
+use crate::layout::{Layout, missing_session_id};
 use crate::names::QueueNames;
 use crate::{schedule, wire};
 

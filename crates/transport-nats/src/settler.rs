@@ -8,8 +8,9 @@ use bytes::Bytes;
 use sealmq_queue_core::{Certainty, Feature, Settlement, Settler, TransportError};
 
 use crate::capabilities::LONGEST_TIME;
-use crate::channel::{Channel, Pulled};
+use crate::channel::Channel;
 use crate::dead_letters;
+use crate::pulled::Pulled;
 
 /// Settles with an answer: `Ok` means that the server has done it. It does not tell, however,
 /// whether the lock was still held: see `detects_lost_lock`.

@@ -11,8 +11,8 @@ use sealmq_queue_core::{
 
 use crate::channel::Channel;
 use crate::config::NatsConfig;
-use crate::groups::Layout;
 use crate::jetstream::{JetStream, NOTHING};
+use crate::layout::Layout;
 use crate::queue_settings::NatsQueueSettings;
 use crate::receiver::JetStreamReceiver;
 use crate::rules::DeliveryRules;

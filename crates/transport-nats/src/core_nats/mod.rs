@@ -3,6 +3,7 @@
 mod receiver;
 mod requests;
 mod sender;
+mod shared;
 mod transport;
 
 pub use transport::NatsCoreTransport;

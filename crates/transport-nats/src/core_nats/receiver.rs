@@ -13,7 +13,7 @@ use sealmq_queue_core::{
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::transport::Shared;
+use super::shared::Shared;
 use crate::settler::DeletedSettler;
 use crate::stop::Stop;
 use crate::wire;

@@ -10,7 +10,7 @@ use sealmq_queue_core::{
 
 use tokio::time::Instant;
 
-use super::transport::Shared;
+use super::shared::Shared;
 use crate::capabilities::max_header_bytes;
 use crate::sender::{all_or_none, refuse, refuse_all};
 use crate::wire;

@@ -11,10 +11,10 @@ use sealmq_queue_core::{
 
 use super::receiver::CoreReceiver;
 use super::sender;
+use super::shared::Shared;
 use crate::capabilities;
 use crate::client::Connection;
 use crate::config::NatsConfig;
-use crate::names::encode_queue;
 
 /// A connection to NATS without `JetStream`: messages pass by those who listen at the time.
 ///
@@ -44,21 +44,6 @@ use crate::names::encode_queue;
 #[derive(Clone)]
 pub struct NatsCoreTransport {
     pub(super) shared: Arc<Shared>,
-}
-
-/// What transport and receivers share.
-pub(super) struct Shared {
-    pub(super) connection: Connection,
-    pub(super) capabilities: Capabilities,
-    pub(super) queue_group: String,
-    subject_prefix: String,
-}
-
-impl Shared {
-    /// The subject of a queue: encoded as the streams of `JetStream` are.
-    pub(super) fn subject(&self, queue: &str) -> Result<String, TransportError> {
-        Ok(format!("{}.core.{}", self.subject_prefix, encode_queue(queue)?))
-    }
 }
 
 impl NatsCoreTransport {
