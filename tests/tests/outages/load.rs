@@ -10,6 +10,8 @@ use sealmq_queue_core::{Message, Source, Transport};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::stage::depth;
+
 /// How long something may take that has to happen, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -82,16 +84,16 @@ impl Load {
         let (dead_letters, waiting) = (Source::dead_letter(queue), Source::queue(queue));
         let drained = async {
             while self.counts.handled.lock().unwrap().len() < sent
-                || broker.depth(&waiting).await.unwrap() > 0
+                || depth(broker, &waiting).await > 0
             {
-                let dead = broker.depth(&dead_letters).await.unwrap();
+                let dead = depth(broker, &dead_letters).await;
                 assert_eq!(dead, 0, "nothing is dead-lettered for an outage");
                 sleep(Duration::from_millis(50)).await;
             }
         };
         timeout(PATIENCE, drained).await.expect("every message is handled: none is lost");
         self.handler.stop(PATIENCE).await;
-        assert_eq!(broker.depth(&dead_letters).await.unwrap(), 0);
+        assert_eq!(depth(broker, &dead_letters).await, 0);
         let handled = self.counts.handled.lock().unwrap();
         assert_eq!(handled.len(), sent, "and none came that was not sent");
         let again: Vec<_> = handled.iter().filter(|(_, times)| **times > 1).collect();

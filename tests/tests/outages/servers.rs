@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use sealmq_client::{ClientErrorKind, Processor, ProcessorOptions, QueueClient};
 use sealmq_crypto_core::CryptoErrorKind;
-use sealmq_queue_core::{Bytes, Message, Source, Transport, TransportErrorKind};
+use sealmq_queue_core::{Bytes, Message, Source, TransportErrorKind};
 use sealmq_transport_nats::{NatsQueueSettings, NatsTransport};
 
 use crate::load::Load;
 use crate::stage::Server::{self, Nats, Postgres, Vault};
-use crate::stage::{ACK_WAIT, QUEUE, Servers};
+use crate::stage::{ACK_WAIT, QUEUE, Servers, depth};
 
 /// What a send may say while these are away.
 fn is_expected(kind: &ClientErrorKind, away: &[Server]) -> bool {
@@ -99,7 +99,7 @@ impl OnlyOnce {
         let all_once = (0..Self::MESSAGES).map(|n| (Self::message(n).body, 1)).collect();
         assert_eq!(*self.handled.lock().unwrap(), all_once);
         for source in [Source::queue(Self::QUEUE), Source::dead_letter(Self::QUEUE)] {
-            assert_eq!(self.broker.depth(&source).await.unwrap(), 0, "{source:?}");
+            assert_eq!(depth(&self.broker, &source).await, 0, "{source:?}");
         }
     }
 }

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use sealmq_client::{HandlerError, Processor, ProcessorOptions, QueueClient};
-use sealmq_queue_core::{Message, Source, Transport};
+use sealmq_queue_core::{Message, Source};
 use sealmq_transport_nats::NatsQueueSettings;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::stage::Server::{self, Nats, Postgres, Vault};
-use crate::stage::{ACK_WAIT, Servers};
+use crate::stage::{ACK_WAIT, Servers, depth};
 
 const FOR_SECONDS: &str = "SEALMQ_SOAK_SECONDS";
 const WITH_SEED: &str = "SEALMQ_SOAK_SEED";
@@ -213,18 +213,18 @@ impl Soak {
         let (broker, tally) = (self.servers.broker().await, Arc::clone(&self.tally));
         let (queue, dead_letters) = (Source::queue(QUEUE), Source::dead_letter(QUEUE));
         let drained = async {
-            while tally.handled() < tally.sent() || broker.depth(&queue).await.unwrap() > 0 {
+            while tally.handled() < tally.sent() || depth(&broker, &queue).await > 0 {
                 sleep(Duration::from_millis(50)).await;
             }
         };
         if timeout(PATIENCE, drained).await.is_err() {
             let (handled, sent) = (tally.handled(), tally.sent());
-            let depths = [broker.depth(&queue).await, broker.depth(&dead_letters).await];
+            let depths = [depth(&broker, &queue).await, depth(&broker, &dead_letters).await];
             panic!(
                 "{handled} of {sent} were handled; in the queue and its dead letters: {depths:?}"
             );
         }
-        assert_eq!(broker.depth(&dead_letters).await.unwrap(), 0, "no message was refused");
+        assert_eq!(depth(&broker, &dead_letters).await, 0, "no message was refused");
         for receiver in std::mem::take(&mut self.receivers) {
             self.leaving.spawn(receiver.leave());
         }

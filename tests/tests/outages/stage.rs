@@ -15,7 +15,7 @@ use sealmq_keys_postgres::{
 use sealmq_keys_vault::{
     VaultAuth, VaultClient, VaultConfig, VaultTransitConfig, VaultTransitService,
 };
-use sealmq_queue_core::Transport;
+use sealmq_queue_core::{Source, Transport, TransportError};
 use sealmq_test_kit::{NatsServer, PersistentVault, PostgresServer};
 use sealmq_transport_nats::{NatsConfig, NatsQueueSettings, NatsTransport};
 
@@ -67,7 +67,7 @@ impl Servers {
 
     pub(crate) async fn broker(&self) -> NatsTransport {
         let config = NatsConfig::new(self.nats.url()).with_request_timeout(Duration::from_secs(1));
-        NatsTransport::connect(&config).await.unwrap()
+        patiently(async || NatsTransport::connect(&config).await).await
     }
 
     /// A process of its own, with both key services.
@@ -165,6 +165,26 @@ impl Servers {
                 Vault => self.vault.thaw().await,
                 Postgres => self.postgres.thaw().await,
                 Nats => self.nats.thaw().await,
+            }
+        }
+    }
+}
+
+/// How many messages there are.
+pub(crate) async fn depth(broker: &dyn Transport, source: &Source) -> u64 {
+    patiently(async || broker.depth(source).await).await
+}
+
+/// A server that has just come back may be late to answer, on a busy machine more so.
+async fn patiently<T>(ask: impl AsyncFn() -> Result<T, TransportError>) -> T {
+    let mut attempts = 0;
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                attempts += 1;
+                assert!(error.is_retryable() && attempts < 60, "{error:?}");
+                tokio::time::sleep(Duration::from_millis(500)).await;
             }
         }
     }
