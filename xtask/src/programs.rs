@@ -10,7 +10,6 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, TargetKind};
 
-use crate::contract::Suite;
 use crate::features;
 use crate::tools::{Workspace, expect_success};
 
@@ -30,12 +29,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Whether it is this contract suite.
-    pub(crate) fn is(&self, suite: &Suite) -> bool {
-        self.is_contract_test(suite.target)
-    }
-
-    fn is_contract_test(&self, target: &str) -> bool {
+    /// Whether it is this one of the contract tests.
+    pub(crate) fn is_contract_test(&self, target: &str) -> bool {
         self.integration && self.package == CONTRACT_PACKAGE && self.target == target
     }
 

@@ -73,7 +73,9 @@ fn run_all(workspace: &Workspace, programs: &Programs<'_>) -> Result<String> {
     let variables = programs.servers.need_all()?;
     let programs = programs.get()?;
     // The suites have a step of their own; what is in no list runs here and not nowhere.
-    let others = programs.iter().filter(|program| !SUITES.iter().any(|suite| program.is(suite)));
+    let others = programs
+        .iter()
+        .filter(|program| !SUITES.iter().any(|suite| program.is_contract_test(suite.target)));
     let job = |program: &Program| {
         let mut command = program.command(workspace);
         command.envs(variables.iter().cloned());
@@ -90,7 +92,7 @@ fn run_suites(workspace: &Workspace, programs: &Programs<'_>) -> Result<String> 
     let variables = programs.servers.need_all()?;
     let programs = programs.get()?;
     let job = |suite: &Suite| {
-        let program = programs.iter().find(|program| program.is(suite));
+        let program = programs.iter().find(|program| program.is_contract_test(suite.target));
         let program = program.with_context(|| format!("{} was not built", suite.target))?;
         let mut command = program.command(workspace);
         command.envs(variables.iter().cloned());

@@ -42,6 +42,18 @@ pub struct MemoryTransportBuilder {
     queues: Vec<(String, QueueSettings)>,
 }
 
+impl MemoryTransport {
+    /// A connection to a new broker without queues, by tokio's clock.
+    pub fn new() -> Self {
+        Self::connect(MemoryTransportBuilder::empty_broker())
+    }
+
+    /// A builder for a broker with queues, another clock, or limits.
+    pub fn builder() -> MemoryTransportBuilder {
+        MemoryTransportBuilder::new()
+    }
+}
+
 impl MemoryTransportBuilder {
     pub(crate) fn new() -> Self {
         let mut capabilities = Capabilities::new("memory");

@@ -10,10 +10,10 @@ use sealmq_queue_core::{
 };
 use tokio::task::coop::consume_budget;
 
+use crate::channel::Channel;
 use crate::clock::Tick;
 use crate::groups::Groups;
 use crate::queue::Side;
-use crate::receiver::Channel;
 use crate::session::{Accepted, HoldKey};
 
 pub(crate) struct HeldSession {

@@ -32,6 +32,7 @@
 
 mod broker;
 mod builder;
+mod channel;
 mod clock;
 mod config;
 mod deduplication;

@@ -5,32 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sealmq_queue_core::{
-    Delivery, Feature, Receipt, Receiver, Session, TransportError, TransportErrorKind,
-};
+use sealmq_queue_core::{Delivery, Feature, Receipt, Receiver, Session, TransportError};
 use tokio::task::coop::consume_budget;
 
-use crate::broker::Connection;
+use crate::channel::Channel;
 use crate::held_session::HeldSession;
-use crate::queue::Side;
 use crate::settler::{DeletedSettler, LockSettler};
-use crate::shared_queue::Queue;
 use crate::store::{HandOut, Taken};
-
-/// Where deliveries come from and settlements go to.
-pub(crate) struct Channel {
-    pub(crate) connection: Arc<Connection>,
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) side: Side,
-}
-
-impl Channel {
-    /// `LockLost`, for the object of the attempt.
-    pub(crate) fn lock_lost(&self, object: &str) -> TransportError {
-        let context = format!("{object} of queue {}", self.queue.name);
-        TransportError::new(TransportErrorKind::LockLost, context)
-    }
-}
 
 pub(crate) struct MemoryReceiver {
     channel: Arc<Channel>,

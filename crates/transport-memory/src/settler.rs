@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sealmq_queue_core::{Certainty, Feature, Settlement, Settler, TransportError};
 
+use crate::channel::Channel;
 use crate::config::check_lock_duration;
 use crate::queue::Side;
-use crate::receiver::Channel;
 use crate::store::{ExtendError, LockKey};
 
 pub(crate) struct LockSettler {

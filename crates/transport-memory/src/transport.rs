@@ -13,12 +13,12 @@ use sealmq_queue_core::{
 use tokio::task::coop::consume_budget;
 
 use crate::broker::{Broker, Connection};
-use crate::builder::MemoryTransportBuilder;
+use crate::channel::Channel;
 use crate::clock::MemoryClock;
 use crate::config::{QueueKind, QueueSettings, check_lock_duration};
 use crate::held_session::HeldSession;
 use crate::queue::Side;
-use crate::receiver::{Channel, MemoryReceiver};
+use crate::receiver::MemoryReceiver;
 use crate::sender;
 use crate::shared_queue::Queue;
 use crate::store::HandOut;
@@ -39,16 +39,6 @@ pub struct MemoryTransport {
 }
 
 impl MemoryTransport {
-    /// A connection to a new broker without queues, by tokio's clock.
-    pub fn new() -> Self {
-        Self::connect(MemoryTransportBuilder::empty_broker())
-    }
-
-    /// A builder for a broker with queues, another clock, or limits.
-    pub fn builder() -> MemoryTransportBuilder {
-        MemoryTransportBuilder::new()
-    }
-
     pub(crate) fn connect(broker: Arc<Broker>) -> Self {
         let connection = Arc::new(Connection::new(broker));
         Self { connection }

@@ -20,7 +20,6 @@ use crate::hub::Hub;
 use crate::inbox::Inbox;
 use crate::pump::{LinkDelivery, Pump};
 use crate::receiving_link::{HeldSession, ReceivingLink};
-use crate::removing;
 use crate::session::ServiceBusSession;
 use crate::settler::{DeletedSettler, LockSettler, Locked};
 
@@ -112,7 +111,7 @@ impl Receiver for ServiceBusReceiver {
                 let arrived = self.next(max, wait).await?;
                 Ok(arrived.into_iter().map(|arrived| self.delivery(arrived)).collect())
             }
-            ReceiveMode::ReceiveAndDelete => removing::recv(self, max, wait).await,
+            ReceiveMode::ReceiveAndDelete => self.recv_and_remove(max, wait).await,
         }
     }
 

@@ -14,42 +14,44 @@ use crate::outcome::Outcome;
 use crate::pump::{Command, LinkDelivery};
 use crate::receiver::{ServiceBusReceiver, deleted};
 
-/// Up to `max` messages, each removed. One that could not be removed comes another time.
-pub(crate) async fn recv(
-    receiver: &ServiceBusReceiver,
-    max: usize,
-    wait: Duration,
-) -> Result<Vec<Delivery>, TransportError> {
-    loop {
-        let mut held = Held { receiver, arrived: receiver.next(max, wait).await? };
-        if held.arrived.is_empty() {
-            return Ok(Vec::new());
-        }
-        let removals = held.arrived.iter().map(|arrived| remove(receiver, arrived));
-        let outcomes = join_all(removals).await;
-        let arrived = std::mem::take(&mut held.arrived);
-        let (mut removed, mut failed, mut error) = (Vec::new(), Vec::new(), None);
-        for (mut arrived, outcome) in arrived.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => removed.push(deleted(arrived)),
-                // The answer to the first try was lost, and in its time nobody else had the lock.
-                Err(lost) if *lost.kind() == Kind::LockLost => {
-                    if arrived.perhaps_removed && arrived.received_at.elapsed() < arrived.lock {
-                        removed.push(deleted(arrived));
+impl ServiceBusReceiver {
+    /// Up to `max` messages, each removed. One that could not be removed comes another time.
+    pub(crate) async fn recv_and_remove(
+        &self,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, TransportError> {
+        loop {
+            let mut held = Held { receiver: self, arrived: self.next(max, wait).await? };
+            if held.arrived.is_empty() {
+                return Ok(Vec::new());
+            }
+            let removals = held.arrived.iter().map(|arrived| remove(self, arrived));
+            let outcomes = join_all(removals).await;
+            let arrived = std::mem::take(&mut held.arrived);
+            let (mut removed, mut failed, mut error) = (Vec::new(), Vec::new(), None);
+            for (mut arrived, outcome) in arrived.into_iter().zip(outcomes) {
+                match outcome {
+                    Ok(()) => removed.push(deleted(arrived)),
+                    // The answer to the first try was lost, and in its time nobody else had the lock.
+                    Err(lost) if *lost.kind() == Kind::LockLost => {
+                        if arrived.perhaps_removed && arrived.received_at.elapsed() < arrived.lock {
+                            removed.push(deleted(arrived));
+                        }
+                    }
+                    Err(other) => {
+                        arrived.perhaps_removed |= *other.kind() == Kind::Unavailable;
+                        failed.push(arrived);
+                        error = Some(other);
                     }
                 }
-                Err(other) => {
-                    arrived.perhaps_removed |= *other.kind() == Kind::Unavailable;
-                    failed.push(arrived);
-                    error = Some(other);
-                }
             }
-        }
-        receiver.channel().inbox.put_back(failed);
-        match error {
-            Some(error) if removed.is_empty() => return Err(error),
-            None if removed.is_empty() => {} // all locks were lost: the messages come again
-            _ => return Ok(removed),
+            self.channel().inbox.put_back(failed);
+            match error {
+                Some(error) if removed.is_empty() => return Err(error),
+                None if removed.is_empty() => {} // all locks were lost: the messages come again
+                _ => return Ok(removed),
+            }
         }
     }
 }

@@ -5,21 +5,21 @@ use std::time::Duration;
 use sealmq_queue_core::{BodyEncoding, Capabilities, Certainty, Feature, Limits, Support};
 
 use crate::config::QueueType;
-use crate::dead_letter::MAX_NOTE_BYTES;
+use crate::limits::{MAX_BATCH, MAX_DESCRIPTION_BYTES, MAX_MESSAGE_BYTES, MAX_REASON_BYTES};
 use crate::time::MAX_VISIBILITY;
-use crate::wire::{self, MAX_MESSAGE_BYTES, MAX_USER_ATTRIBUTES};
+use crate::wire::{self, MAX_USER_ATTRIBUTES};
 
 /// What is kept free of each message for our marker, and for the reason once it is dead-lettered: a
 /// message that could be sent can also be dead-lettered.
 const RESERVED_BYTES: usize = 1_024;
 
+/// What a note adds to a message that could be sent.
+const MAX_NOTE_BYTES: usize = MAX_REASON_BYTES + MAX_DESCRIPTION_BYTES;
+
 const _: () = assert!(wire::MAX_OVERHEAD_BYTES + MAX_NOTE_BYTES <= RESERVED_BYTES);
 
 /// `DelaySeconds` is 900 at most.
 const MAX_DELAY: Duration = Duration::from_secs(900);
-
-/// Entries of one request.
-pub(crate) const MAX_BATCH: usize = 10;
 
 pub(crate) fn of(queue_type: QueueType) -> Capabilities {
     let fifo = queue_type == QueueType::Fifo;

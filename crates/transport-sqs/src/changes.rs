@@ -16,9 +16,9 @@ use futures_util::future::join_all;
 use sealmq_queue_core::{TransportError, TransportErrorKind};
 use tokio::sync::oneshot;
 
-use crate::capabilities::MAX_BATCH;
 use crate::connection::{Connection, Queue};
 use crate::error::{Call, unbuildable};
+use crate::limits::MAX_BATCH;
 
 /// What is done to a received message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,16 +6,10 @@ use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName as Sy
 use sealmq_queue_core::{DeadLetterInfo, TransportError};
 
 use crate::connection::{Connection, Queue};
+use crate::limits::{MAX_ATTRIBUTES, MAX_DESCRIPTION_BYTES, MAX_MESSAGE_BYTES, MAX_REASON_BYTES};
 use crate::marker::{self, Marker};
 use crate::sender;
-use crate::wire::{self, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing};
-
-/// What of a reason and of a description is kept; the rest is cut off.
-const MAX_REASON_BYTES: usize = 128;
-const MAX_DESCRIPTION_BYTES: usize = 640;
-
-/// What a note adds to a message that could be sent.
-pub(crate) const MAX_NOTE_BYTES: usize = MAX_REASON_BYTES + MAX_DESCRIPTION_BYTES;
+use crate::wire::{self, Outgoing};
 
 /// Why a message was moved, in characters that SQS takes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::BatchResultErrorEntry;
 use sealmq_aws::{Cause, Failure};
 use sealmq_queue_core::{TransportError, TransportErrorKind};
 
-use crate::wire::MAX_MESSAGE_BYTES;
+use crate::limits::MAX_MESSAGE_BYTES;
 
 mod meaning;
 

@@ -14,8 +14,8 @@ use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use crate::buffer::{Buffer, Fetched, Place, Taken};
-use crate::capabilities::MAX_BATCH;
 use crate::lane::Lane;
+use crate::limits::MAX_BATCH;
 
 /// Closing waits for a poll that ends within this time, and leaves a longer one running.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);

@@ -43,6 +43,7 @@ mod error;
 mod groups;
 mod inbox;
 mod lane;
+mod limits;
 mod marker;
 mod names;
 mod queues;

@@ -6,10 +6,10 @@ use aws_sdk_sqs::types::Message as SqsMessage;
 use futures_util::future::join_all;
 use sealmq_queue_core::TransportError;
 
-use crate::capabilities::MAX_BATCH;
 use crate::changes::{Change, Changes};
 use crate::connection::{Connection, Queue};
 use crate::dead_letter;
+use crate::limits::MAX_BATCH;
 use crate::sender;
 
 /// Long enough to ask all of SQS's servers, so that an empty answer means an empty queue.

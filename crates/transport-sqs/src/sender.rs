@@ -8,10 +8,10 @@ use sealmq_queue_core::{
     Message, SendFailure, SendReceipt, SendReport, TransportError, TransportErrorKind, check_batch,
 };
 
-use crate::capabilities::MAX_BATCH;
 use crate::connection::{Connection, Queue};
 use crate::error::Call;
-use crate::wire::{self, MAX_MESSAGE_BYTES, Outgoing};
+use crate::limits::{MAX_BATCH, MAX_MESSAGE_BYTES};
+use crate::wire::{self, Outgoing};
 
 /// Requests of one batch that are under way at once; a FIFO queue takes one after the other.
 const REQUESTS_AT_ONCE: usize = 8;

@@ -24,14 +24,9 @@ use sealmq_queue_core::{Attributes, Message, TransportError, TransportErrorKind}
 
 use crate::config::QueueType;
 use crate::error::unbuildable;
+use crate::limits::{MAX_ATTRIBUTES, MAX_MESSAGE_BYTES};
 use crate::marker::{self, Marker};
 use crate::time::whole_seconds;
-
-/// Body and attributes together: of one message, and of all messages of one request.
-pub(crate) const MAX_MESSAGE_BYTES: usize = 1_048_576;
-
-/// Attributes per message.
-pub(crate) const MAX_ATTRIBUTES: usize = 10;
 
 /// Attributes that are left for the user beside our marker.
 pub(crate) const MAX_USER_ATTRIBUTES: usize = MAX_ATTRIBUTES - 1;
