@@ -257,8 +257,8 @@ async fn whatever_happens_each_message_is_handled_and_by_one_handler_at_a_time()
     let tally = &soak.tally;
     let again = tally.handled.lock().unwrap().values().filter(|times| **times > 1).count();
     println!(
-        "{} messages, {} sends failed and were repeated, {again} messages were handled again by \
-         another receiver; {} MiB, {} when warm; {:?}",
+        "{} messages, {} sends failed and were repeated, {again} messages were handled more than once; \
+         {} MiB, {} when warm; {:?}",
         tally.sent(),
         tally.failed_sends.load(Ordering::SeqCst),
         memory >> 20,
