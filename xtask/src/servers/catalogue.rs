@@ -52,7 +52,7 @@ pub(crate) const SERVERS: &[Server] = &[
     },
     Server {
         name: "aws-keys",
-        about: "moto, for KMS and Secrets Manager",
+        about: "moto's KMS and Secrets Manager, one request at a time",
         variable: "SEALMQ_AWS_KMS_ENDPOINT",
         start: aws_keys,
     },
@@ -100,7 +100,9 @@ fn sqs(launch: &Launch<'_>) -> Result<Launched> {
 
 /// Of its own, so that the tests of keys and of queues share no state and no user's variable.
 fn aws_keys(launch: &Launch<'_>) -> Result<Launched> {
-    let (child, endpoint) = start_moto(launch, Command::new(launch.program("moto_server")))?;
+    let mut command = Command::new(launch.program("python"));
+    command.arg(launch.root.join("tests/servers/aws_keys"));
+    let (child, endpoint) = start_moto(launch, command)?;
     let variables = ["SEALMQ_AWS_KMS_ENDPOINT", "SEALMQ_AWS_SECRETS_ENDPOINT"];
     Ok(Launched { child, variables: variables.map(|name| (name.into(), endpoint.clone())).into() })
 }
