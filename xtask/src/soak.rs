@@ -16,7 +16,7 @@ const SERVERS: &[&str] = &["nats", "postgres", "vault"];
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// For how long
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     minutes: u64,
     /// The dice of an earlier run, which it printed; without it they fall anew
     #[arg(long)]

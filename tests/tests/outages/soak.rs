@@ -1,6 +1,6 @@
 //! Senders that go on and receivers that come and go, while servers die, hang and come back and KEKs
-//! are rotated, by the fall of the dice. It goes on for [`SECONDS`], and for as long as
-//! is asked of `cargo xtask soak`.
+//! are rotated, by the fall of the dice. It goes on for [`SECONDS`], or for as long as
+//! `cargo xtask soak` is asked to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

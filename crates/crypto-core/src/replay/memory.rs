@@ -14,11 +14,10 @@ use crate::encrypted_message::Nonce;
 
 /// A replay guard for the consumers of one process.
 ///
-/// It holds every nonce for the policy's `nonce_ttl`, in about 50 bytes, so size it
-/// for messages per second times that: with the 4 days of `CryptoConfig::strict` the default
-/// capacity is enough for 72 messages a second, sustained. Beyond that choose a shorter maximum
-/// age, a larger capacity, or a guard that is not in memory. When it is full, messages wait in
-/// their queue.
+/// It holds every nonce for the policy's `nonce_ttl`, in about 50 bytes, so size it for messages
+/// per second times that: with the 4 days of `CryptoConfig::strict` the default capacity is enough
+/// for 72 messages a second, sustained. Beyond that choose a shorter maximum age, a larger
+/// capacity, or a guard that is not in memory. When it is full, messages wait in their queue.
 ///
 /// Replicas need a shared guard: each process remembers only what it has seen itself, and a
 /// restart forgets.
